@@ -1,0 +1,53 @@
+# Every target sets itself up: a virtual environment in .venv with the versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+export PYTEST_ADDOPTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup rgp test test-slow check coverage format bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## make .venv with everything that the other targets need
+
+$(READY): setup.cfg constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt torch setuptools
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	touch $(READY)
+
+rgp: $(READY)  ## run the main job: graphprune rgp --ratio 0.9
+	$(BIN)/graphprune rgp --ratio 0.9
+
+test: $(READY)  ## run the tests, except those marked slow
+	$(BIN)/python -m pytest -q
+
+test-slow: $(READY)  ## run the slow tests
+	$(BIN)/python -m pytest -q -m slow
+
+check: $(READY)  ## ruff, mypy, import-linter and the layout test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_layout.py
+
+coverage: $(READY)  ## graph and mask tests without compilation, at full branch coverage
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -q tests/test_graph_*.py tests/test_mask.py tests/test_allocation.py
+	$(BIN)/coverage report --fail-under=100
+
+format: $(READY)  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## measure path lengths and the search beside their peers (minutes)
+	$(PIP) install --quiet --constraint constraints.txt '.[bench]' --no-build-isolation
+	$(BIN)/python benchmarks/aspl_evaluation.py
+	$(BIN)/python benchmarks/search_ten_seconds.py
+
+clean:  ## remove the environment, caches and runs
+	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

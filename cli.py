@@ -1,0 +1,8 @@
+"""The commands' front doors; what they need is imported when one is opened."""
+
+
+def graphprune() -> None:
+    """Run the command `graphprune`."""
+    from graphprune.commands import main
+
+    main(prog_name="graphprune")

@@ -1,0 +1,10 @@
+"""Named sets of labelled images: one bundled, the others read from their official files."""
+
+from graphprune.data.images import Dataset as Dataset
+from graphprune.data.images import Images as Images
+from graphprune.data.registry import DATASETS as DATASETS
+from graphprune.data.registry import SHAPES as SHAPES
+from graphprune.data.registry import Shape as Shape
+from graphprune.data.registry import load as load
+from graphprune.data.sampling import split as split
+from graphprune.data.sampling import subset as subset

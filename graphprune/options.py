@@ -1,0 +1,134 @@
+"""Options that commands share, and what options not given stand for."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from graphprune.request import Request
+    from graphprune.training import Settings
+
+RATIO = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+SHARED: dict[str, Decorator] = {
+    "seed": click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Source of every random choice.",
+    ),
+    "threads": click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="CPU threads to use.",
+    ),
+    "out": click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder to write; must not exist. [default: a new one in runs/]",
+    ),
+    "json": click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object instead of tables."
+    ),
+    "quiet": click.option("--quiet", "-q", is_flag=True, help="Show no progress."),
+    "verbose": click.option(
+        "--verbose", "-v", is_flag=True, help="Print each step on standard error."
+    ),
+    "dry-run": click.option(
+        "--dry-run", is_flag=True, help="Say what would be done; write nothing."
+    ),
+    "skip": click.option(
+        "--skip",
+        multiple=True,
+        metavar="GLOB",
+        help="Layers that stay dense, by name; may be given again.",
+    ),
+    "nodes": click.option(
+        "--nodes",
+        type=click.IntRange(min=3),
+        help="Nodes of the graph. [default: the narrowest layer that can be pruned, <= 64]",
+    ),
+    "dialect": click.option(
+        "--dialect",
+        type=click.Choice(["rgp", "relational"]),
+        default="rgp",
+        show_default=True,
+        help="relational adds a self-edge to every node.",
+    ),
+}
+
+
+def shared(*names: str) -> Decorator:
+    """Options that several commands share, by name and in this order."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        for name in reversed(names):
+            function = SHARED[name](function)
+        return function
+
+    return decorate
+
+
+PAPER: dict[str, Any] = {
+    "epochs": 100,
+    "batch_size": 256,
+    "learning_rate": 0.1,
+    "weight_decay": 5e-4,
+    "nodes": 64,
+    "rescale": False,
+    "held_out": 0.0,
+}
+SMALL: dict[str, Any] = {"epochs": 20, "batch_size": 64, "model": "resnet8-wide", "threads": 1}
+USUAL: dict[str, Any] = {
+    "epochs": 30,
+    "batch_size": 128,
+    "model": "resnet20",
+    "rescale": True,
+    "held_out": 0.1,
+}
+
+
+def resolve(options: dict[str, Any]) -> tuple["Request", "Settings"]:
+    """Fill options not given from the preset and the defaults, and split them in two."""
+    from graphprune.request import CONTROLS, Request
+    from graphprune.training import Settings
+    from graphprune.training.precision import usual_precision
+
+    rates = {"sgd": 0.1, "adamw": 0.001}
+    defaults = {**USUAL, "threads": _cores(), "learning_rate": rates[options["optimizer"]]}
+    if options["data"] == "digits":
+        defaults |= SMALL  # passes this short run faster on one thread than on many
+    if options.pop("preset") == "paper":
+        defaults |= PAPER
+    chosen: dict[str, Any] = {
+        key: defaults.get(key) if value is None else value for key, value in options.items()
+    }
+    if chosen["ratio"] is None and chosen["graph"] is None:
+        chosen["ratio"] = 0.9
+    controls = chosen["controls"]
+    named = {"none": (), "all": CONTROLS}.get(controls)
+    chosen["controls"] = tuple(controls.split(",")) if named is None else named
+    if chosen["precision"] == "auto":
+        chosen["precision"] = usual_precision(chosen["device"])
+    recipe = {
+        key: chosen.pop(key)
+        for key in (
+            "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "schedule",
+            "label_smoothing", "augment", "precision",
+        )
+    }  # fmt: skip
+    settings = Settings(**recipe, channels_last=True, seed=chosen["seed"])
+    return Request(**chosen), settings
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -1,0 +1,105 @@
+"""Values of a record as tables for people. Computes nothing but shares of what it is given."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+
+NAMES = {
+    "dense": "dense",
+    "pruned": "pruned, searched graph",
+    "random_regular": "control: random regular",
+    "ring_lattice": "control: ring lattice",
+    "unstructured": "control: unstructured",
+}
+
+
+def graph_table(values: Mapping[str, Any]) -> Table:
+    """Measures of a graph beside what bounds them and what chance gives."""
+    table = _table("graph", ("measure", "value", "beside it"))
+    aspl, bound, chance = values["aspl"], values["aspl_bound"], values["aspl_random"]
+    table.add_row("nodes, degree", f"{values['nodes']}, {values['degree']}", "")
+    table.add_row("average shortest path", f"{aspl:.4f} hops", f"lower bound {bound:.4f}")
+    table.add_row("  above the bound", f"{100 * (aspl / bound - 1):.2f} %", "")
+    below = 100 * (1 - aspl / chance)
+    table.add_row("  below random regular", f"{below:.2f} %", f"expected {chance:.4f}")
+    if "aspl_start" in values:
+        table.add_row("  at the start", f"{values['aspl_start']:.4f} hops", "")
+    table.add_row("diameter", f"{values['diameter']} hops", "")
+    table.add_row("clustering", f"{values['clustering']:.4f}", "")
+    table.add_row("spectral gap", f"{values['spectral_gap']:.4f}", "")
+    ramanujan = "Ramanujan" if values["ramanujan_margin"] >= -1e-9 else "not Ramanujan"
+    table.add_row("Ramanujan margin", f"{values['ramanujan_margin']:.4f}", ramanujan)
+    if "evaluations" in values:
+        rate = values["evaluations"] / max(values["seconds"], 1e-9)
+        table.add_row("evaluations", f"{values['evaluations']:,}", f"{rate:,.0f} a second")
+    return table
+
+
+def plan_table(values: Mapping[str, Any], *, title: str) -> Table:
+    """Every layer of a plan: its share pruned and its fan-in, or why it stays dense."""
+    table = _table(title, ("layer", "kind", "weights", "pruned", "fan-in", "why dense"))
+    for layer in values["layers"]:
+        least, most = layer["fan_in_min"], layer["fan_in_max"]
+        fan_in = f"{least}" if least == most else f"{least} to {most}"
+        table.add_row(
+            layer["name"],
+            layer["kind"],
+            f"{layer['weights']:,}",
+            f"{layer['ratio']:.2%}",
+            f"{fan_in} of {layer['in_channels']}",
+            "",
+        )
+    for layer in values["dense_layers"]:
+        weights = f"{layer['weights']:,}"
+        table.add_row(layer["name"], layer["kind"], weights, "0", "", layer["reason"])
+    return table
+
+
+def network_table(values: Mapping[str, Any], *, title: str) -> Table:
+    """Accuracy and size of the pruned network beside its controls, dense first."""
+    columns = ("network", "test accuracy", "parameters", "MACs an image", "ASPL")
+    table = _table(title, columns)
+    pruning, images = values["pruning"], values["test_images"]
+    order = [name for name in NAMES if name in values["networks"]]
+    for name in order:
+        network = values["networks"][name]
+        right = network["accuracy"]
+        error = math.sqrt(right * (1 - right) / images)
+        table.add_row(
+            NAMES[name],
+            f"{right:.2%} ± {error:.2%}",
+            _share(network["parameters_kept"], pruning["parameters_dense"]),
+            _share(network["macs_kept"], pruning["macs_dense"]),
+            "" if network["aspl"] is None else f"{network['aspl']:.4f}",
+        )
+    table.caption = "± one standard error from the number of test images; one seed"
+    return table
+
+
+def summary_line(pruning: Mapping[str, Any]) -> str:
+    """The ratio reached, in words."""
+    return (
+        f"pruned {pruning['ratio']:.2%} of the weights of {len(pruning['layers'])} layers, "
+        f"{pruning['ratio_all_parameters']:.2%} of all parameters"
+    )
+
+
+def dense_lines(layers: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Layers that stay dense, gathered by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for layer in layers:
+        by_reason.setdefault(layer["reason"], []).append(layer["name"])
+    return [f"dense, {reason}: {', '.join(names)}" for reason, names in by_reason.items()]
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} ({part / whole:.1%})"
+
+
+def _table(title: str, columns: Iterable[str]) -> Table:
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+    return table

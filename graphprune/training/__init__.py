@@ -1,0 +1,7 @@
+"""Training: a frozen recipe, one bare loop, checkpoints that resume bit for bit."""
+
+from graphprune.training.images import LabelledImages as LabelledImages
+from graphprune.training.loop import Score as Score
+from graphprune.training.loop import evaluate as evaluate
+from graphprune.training.loop import train as train
+from graphprune.training.settings import Settings as Settings

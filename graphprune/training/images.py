@@ -1,0 +1,95 @@
+"""Labelled images as tensors: normalised, shuffled and augmented a batch at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphprune.errors import SpecError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImages:
+    """Images and what normalises them, on one device.
+
+    `images` is uint8, shape (count, channels, height, width); `labels` int64, shape (count,);
+    `mean` and `std` are per channel, in units where 255 is 1.
+
+    Raises:
+        SpecError: The shapes do not line up, or there is no image.
+    """
+
+    images: Tensor
+    labels: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or len(self.images) == 0:
+            raise SpecError(
+                "images must have shape (count, channels, height, width), "
+                f"got {tuple(self.images.shape)}"
+            )
+        if self.labels.shape != self.images.shape[:1]:
+            raise SpecError(
+                f"{len(self.images)} images need as many labels, got {tuple(self.labels.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device) -> "LabelledImages":
+        """The same images on another device."""
+        parts = (self.images, self.labels, self.mean, self.std)
+        return LabelledImages(*(part.to(device) for part in parts))
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """uint8 images as float32 of zero mean and unit variance a channel; same shape."""
+        shape = (1, -1, 1, 1)
+        return (images / 255 - self.mean.reshape(shape)) / self.std.reshape(shape)
+
+
+def shuffled(
+    data: LabelledImages, batch_size: int, rng: torch.Generator, *, part: int, parts: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch in random order: uint8 images and labels of each batch.
+
+    Images that do not fill the last batch wait for the next epoch's order. With several
+    processes each takes its own part of every batch.
+    """
+    order = torch.randperm(len(data), generator=rng)
+    for step in range(batches(len(data), batch_size)):
+        chosen = order[step * batch_size : (step + 1) * batch_size][part::parts]
+        chosen = chosen.to(data.images.device)
+        yield data.images[chosen], data.labels[chosen]
+
+
+def batches(count: int, batch_size: int) -> int:
+    """Steps in an epoch: full batches, or one with everything where there is none."""
+    return max(1, count // batch_size)
+
+
+def crop_and_flip(images: Tensor, rng: torch.Generator, *, flip: bool) -> Tensor:
+    """Shift each image by up to an eighth of its side, black outside, and mirror half of them.
+
+    Args:
+        images: Any dtype, shape (count, channels, height, width).
+        rng: CPU generator, source of every random choice.
+        flip: Whether to mirror at all.
+
+    Returns:
+        New images of the same shape and dtype.
+    """
+    count, _, height, width = images.shape
+    pad = max(1, min(height, width) // 8)
+    padded = torch.nn.functional.pad(images, (pad, pad, pad, pad))
+    top, left = torch.randint(0, 2 * pad + 1, (2, count), generator=rng)
+    mirrored = (torch.rand(count, generator=rng) < 0.5) & flip
+    rows = top[:, None] + torch.arange(height)
+    forwards = torch.arange(width)
+    columns = left[:, None] + torch.where(mirrored[:, None], forwards.flip(0), forwards)
+    rows, columns = rows.to(images.device), columns.to(images.device)
+    which = torch.arange(count, device=images.device)
+    picked = padded[which[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    return picked.permute(0, 3, 1, 2)

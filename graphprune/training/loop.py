@@ -1,0 +1,219 @@
+"""One bare training loop on accelerate, resumable after every epoch."""
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrize
+
+from graphprune.errors import TrainingError
+from graphprune.training.checkpoints import Row, load_checkpoint, restore, save_checkpoint
+from graphprune.training.images import LabelledImages, batches, crop_and_flip, shuffled
+from graphprune.training.settings import Settings
+
+EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Mean cross-entropy (nats) and accuracy (fraction) over a set of images."""
+
+    loss: float
+    accuracy: float
+
+
+def train(
+    model: nn.Module,
+    data: LabelledImages,
+    settings: Settings,
+    *,
+    held_out: LabelledImages | None = None,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+    on_epoch: Callable[[Row], None] | None = None,
+) -> list[Row]:
+    """Train a model in place; equal arguments and threads give equal weights on a CPU.
+
+    All random choices of an epoch follow from the seed and the epoch's number, so a training
+    resumed from its checkpoint ends with the same weights, bit for bit on a CPU. The global
+    random state is left as it was. Started by `accelerate launch`, it trains on all processes.
+
+    Args:
+        model: Moved to the device and trained in place.
+        data: Training images.
+        settings: The recipe.
+        held_out: Images to evaluate after each epoch; they choose nothing.
+        checkpoint: File that holds the state after each epoch; if it exists, it is resumed.
+        device: "cpu", or "auto" for what accelerate finds.
+        on_epoch: Called with each row of figures as it comes.
+
+    Returns:
+        One row an epoch: epoch (from 1), learning_rate (of the last step), train_loss (nats),
+        train_accuracy and, with held-out images, held_out_loss and held_out_accuracy
+        (fractions).
+
+    Raises:
+        TrainingError: The loss or a weight is no longer finite; the checkpoint holds the last
+            good epoch.
+        FileError: The checkpoint is damaged or cannot be written.
+        MismatchError: The checkpoint belongs to another training.
+    """
+    accelerator = Accelerator(cpu=device == "cpu")
+    memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
+    model.to(accelerator.device, memory_format=memory_format)  # type: ignore[call-overload]
+    fingerprint = _fingerprint(model, data)
+    wrapped, optimizer = accelerator.prepare(model, _optimizer(model, settings))
+    rows: list[Row] = []
+    if checkpoint is not None and checkpoint.exists():
+        found = load_checkpoint(checkpoint, settings=settings, fingerprint=fingerprint)
+        restore(found, model, optimizer)
+        rows = found.rows
+    data = data.to(accelerator.device)
+    for epoch in range(len(rows), settings.epochs):
+        row = _train_epoch(accelerator, wrapped, optimizer, data, settings, epoch)
+        if not math.isfinite(row["train_loss"]) or not _all_finite(model):
+            kept = f"; {checkpoint} holds epoch {epoch}" if checkpoint and epoch else ""
+            raise TrainingError(
+                f"training diverged in epoch {epoch + 1}: loss {row['train_loss']}{kept}; "
+                f"a learning rate below {settings.learning_rate} may help"
+            )
+        if held_out is not None:
+            score = evaluate(model, held_out, settings)
+            row |= {"held_out_loss": score.loss, "held_out_accuracy": score.accuracy}
+        rows.append(row)
+        if checkpoint is not None and accelerator.is_main_process:
+            save_checkpoint(
+                checkpoint,
+                model,
+                optimizer,
+                settings=settings,
+                fingerprint=fingerprint,
+                rows=rows,
+            )
+        if on_epoch is not None:
+            on_epoch(row)
+    return rows
+
+
+def evaluate(model: nn.Module, data: LabelledImages, settings: Settings) -> Score:
+    """Loss and accuracy of a model in eval mode, without augmentation.
+
+    The training mode of each module is put back; masks are applied once for the whole pass.
+    """
+    device = next(model.parameters()).device
+    data = data.to(device)
+    training = {module: module.training for module in model.modules()}
+    loss, right = 0.0, 0
+    try:
+        model.eval()
+        with torch.no_grad(), parametrize.cached():
+            for start in range(0, len(data), EVALUATION_BATCH):
+                labels = data.labels[start : start + EVALUATION_BATCH]
+                images = data.images[start : start + EVALUATION_BATCH]
+                outputs = _forward(model, data.normalised(images), settings)
+                loss += float(functional.cross_entropy(outputs, labels, reduction="sum"))
+                right += int((outputs.argmax(dim=1) == labels).sum())
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+    return Score(loss / len(data), right / len(data))
+
+
+def _train_epoch(
+    accelerator: Accelerator,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    data: LabelledImages,
+    settings: Settings,
+    epoch: int,
+) -> Row:
+    steps = batches(len(data), settings.batch_size)
+    rng = torch.Generator().manual_seed(_epoch_seed(settings.seed, epoch, "order"))
+    order = shuffled(
+        data,
+        settings.batch_size,
+        rng,
+        part=accelerator.process_index,
+        parts=accelerator.num_processes,
+    )
+    totals = torch.zeros(3, device=accelerator.device, dtype=torch.float64)
+    rate = settings.learning_rate
+    with torch.random.fork_rng(_devices(accelerator.device)):
+        torch.manual_seed(_epoch_seed(settings.seed, epoch, "dropout"))
+        model.train()
+        for step, (images, labels) in enumerate(order):
+            rate = settings.learning_rate_at((epoch * steps + step) / (settings.epochs * steps))
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            if settings.augment:
+                images = crop_and_flip(images, rng, flip=settings.flip)
+            outputs = _forward(model, data.normalised(images), settings)
+            loss = functional.cross_entropy(
+                outputs, labels, label_smoothing=settings.label_smoothing
+            )
+            optimizer.zero_grad()
+            accelerator.backward(loss)
+            optimizer.step()
+            right = (outputs.detach().argmax(dim=1) == labels).sum()
+            seen = torch.tensor(len(labels), device=totals.device)
+            totals += torch.stack([loss.detach() * len(labels), right, seen])
+    loss_sum, right_sum, count = accelerator.reduce(totals).tolist()
+    return {
+        "epoch": epoch + 1,
+        "learning_rate": rate,
+        "train_loss": loss_sum / count,
+        "train_accuracy": right_sum / count,
+    }
+
+
+def _forward(model: nn.Module, images: Tensor, settings: Settings) -> Tensor:
+    """Outputs in float32, computed in the precision and layout that the settings name."""
+    if settings.channels_last:
+        images = images.contiguous(memory_format=torch.channels_last)
+    low = settings.precision == "bf16"
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=low):
+        outputs: Tensor = model(images)
+    return outputs.float()
+
+
+def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(
+            model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        )
+    return torch.optim.SGD(
+        model.parameters(),
+        settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+
+
+def _all_finite(model: nn.Module) -> bool:
+    return all(bool(torch.isfinite(p).all()) for p in model.parameters())
+
+
+def _devices(device: torch.device) -> list[torch.device]:
+    return [] if device.type == "cpu" else [device]
+
+
+def _epoch_seed(seed: int, epoch: int, purpose: str) -> int:
+    digest = hashlib.sha256(f"{seed} {epoch} {purpose}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
+def _fingerprint(model: nn.Module, data: LabelledImages) -> str:
+    """Hash of the untrained weights, masks and data: what a checkpoint must have begun with."""
+    digest = hashlib.sha256()
+    for key, value in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    for tensor in (data.images, data.labels):
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
