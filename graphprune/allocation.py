@@ -15,6 +15,7 @@ from graphprune.graph.spec import GraphSpec
 from graphprune.mask import DIALECTS, Dialect
 
 MOST_NODES = 64  # of the default; the published setting
+KINDS = ("Linear", "Conv1d", "Conv2d")  # layers that can carry a mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def allocate(
     ratio: float | None = None,
     nodes: int | None = None,
     degree: int | None = None,
-    skip: Iterable[str] = (),
+    skip: str | Iterable[str] = (),
     dialect: Dialect = "rgp",
 ) -> Plan:
     """Choose nodes, degree and layers for a pruning ratio.
@@ -116,7 +117,7 @@ def allocate(
         ratio: Share of weights to prune in the planned layers, in (0, 1).
         nodes: Node count; needed where `degree` is given.
         degree: Edges a node, given instead of `ratio`.
-        skip: Globs of layer names that stay dense.
+        skip: Glob or globs of layer names that stay dense.
         dialect: "rgp" or "relational" (self-edges).
 
     Raises:
@@ -131,7 +132,7 @@ def allocate(
         raise SpecError(f"ratio must be in (0, 1), got {ratio}")
     if nodes is not None and nodes < 3:
         raise SpecError(f"nodes must be at least 3, got {nodes}")
-    dense = _dense_by_role(layers, tuple(skip))
+    dense = _dense_by_role(layers, (skip,) if isinstance(skip, str) else tuple(skip))
     able = [layer for layer in layers if layer.name not in dense]
     if not able:
         raise SpecError("no layer can be pruned: " + _summary(dense))
@@ -219,8 +220,8 @@ def _dense_by_role(layers: Sequence[Layer], skip: tuple[str, ...]) -> dict[str, 
         if not any(fnmatchcase(layer.name, glob) for layer in layers):
             names = ", ".join(layer.name for layer in layers)
             raise SpecError(f"skip {glob!r} matches no layer; layers are: {names}")
-    usable = [layer for layer in layers if not layer.obstacle]
-    convolutions = [layer for layer in usable if layer.kind != "Linear"]
+    known = [layer for layer in layers if layer.kind in KINDS]
+    convolutions = [layer for layer in known if layer.kind != "Linear"]
     reasons = {}
     for layer in layers:
         skipped = [glob for glob in skip if fnmatchcase(layer.name, glob)]
@@ -230,7 +231,7 @@ def _dense_by_role(layers: Sequence[Layer], skip: tuple[str, ...]) -> dict[str, 
             reasons[layer.name] = f"skipped by {skipped[0]!r}"
         elif convolutions and layer is convolutions[0]:
             reasons[layer.name] = "first convolution"
-        elif layer is usable[-1]:
+        elif layer is known[-1]:
             reasons[layer.name] = "classifier (last layer)"
         elif layer.groups > 1:
             depthwise = layer.groups == layer.in_channels

@@ -121,7 +121,7 @@ def rgp(
 
 
 @main.command()
-@shared("nodes")
+@click.option("--nodes", type=click.IntRange(min=3), required=True, help="Node count.")
 @click.option("--degree", type=click.IntRange(min=2), required=True, help="Edges a node.")
 @click.option("--seconds", type=float, help="Time to search; results then do not repeat.")
 @click.option(
@@ -150,8 +150,6 @@ def graph(
     from graphprune.run_folder import choose
     from graphprune.terminal import TerminalMonitor
 
-    if options["nodes"] is None:
-        raise click.UsageError("Missing option '--nodes'.")
     options["threads"] = options["threads"] or 1
     request = GraphRequest(**options)
     if dry_run:

@@ -97,26 +97,14 @@ def run_rgp(
     began = time.monotonic()
     job = prepare(request, tell)
     settings = replace(settings, flip=settings.flip and job.material.dataset.flip)
-    folder.begin()
-    curves, scores = {}, {}
-    for name in job.networks:
-        curves[name], scores[name] = _train(name, job, settings, folder, tell)
-    tell.stage("counting, timing and writing")
-    outcome = Outcome(
-        request=request,
-        settings=settings,
-        dataset=job.material.dataset,
-        plan=job.plan,
-        found=job.found,
-        graphs=job.graphs,
-        networks=job.networks,
-        curves=curves,
-        accuracy=scores,
-        example=job.material.test.normalised(job.material.test.images[: request.latency_batch]),
-    )
-    record = record_of(outcome, folder.target, seconds=time.monotonic() - began)
-    write_run(outcome, record, folder.partial)
-    folder.finish()
+    with folder.filling() as place:
+        curves, scores = {}, {}
+        for name in job.networks:
+            curves[name], scores[name] = _train(name, job, settings, folder, tell)
+        tell.stage("counting, timing and writing")
+        outcome = _outcome(job, settings, curves, scores)
+        record = record_of(outcome, folder.target, seconds=time.monotonic() - began)
+        write_run(outcome, record, place)
     return record
 
 
@@ -240,3 +228,21 @@ def _train(
         on_epoch=on_epoch,
     )
     return rows, evaluate(job.networks[name], job.material.test, settings).accuracy
+
+
+def _outcome(
+    job: Job, settings: Settings, curves: dict[str, Rows], scores: dict[str, float]
+) -> Outcome:
+    test = job.material.test
+    return Outcome(
+        request=job.request,
+        settings=settings,
+        dataset=job.material.dataset,
+        plan=job.plan,
+        found=job.found,
+        graphs=job.graphs,
+        networks=job.networks,
+        curves=curves,
+        accuracy=scores,
+        example=test.normalised(test.images[: job.request.latency_batch]),
+    )

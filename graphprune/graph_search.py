@@ -98,7 +98,6 @@ def search(request: GraphRequest, folder: RunFolder, tell: Monitor) -> Record:
     tell.stage(f"searching a graph of {request.nodes} nodes and degree {request.degree}")
     found = _search(start, request, tell)
     values = graph_values(found.graph, found)
-    folder.begin()
     files = {name: str(folder.target / path) for name, path in FILES.items()}
     record = Record(
         command="graph",
@@ -106,9 +105,9 @@ def search(request: GraphRequest, folder: RunFolder, tell: Monitor) -> Record:
         values={"graph": values, "files": files},
         seconds=time.monotonic() - began,
     )
-    write_graph_files(found.graph, found, values, folder.partial)
-    write_text(folder.partial / "record.json", record.to_json())
-    folder.finish()
+    with folder.filling() as place:
+        write_graph_files(found.graph, found, values, place)
+        write_text(place / "record.json", record.to_json())
     return record
 
 

@@ -1,5 +1,9 @@
 """Where a run writes: beside its folder while it lasts, renamed when it is whole."""
 
+import glob
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +11,7 @@ from graphprune.errors import FileError
 from graphprune.records import cannot_write, publish, remove
 
 PARTIAL = ".partial"
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +31,29 @@ class RunFolder:
     @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints; it is removed when the run is finished."""
-        return self.partial / "checkpoints"
+        return self.partial / CHECKPOINTS
 
-    def begin(self) -> None:
-        """Make the unfinished folder if it is not there yet.
+    @contextmanager
+    def filling(self) -> Iterator[Path]:
+        """The unfinished folder, made if need be; at the end it gets its final name.
+
+        Where the run fails, the folder stays if it holds a checkpoint to resume from.
 
         Raises:
-            FileError: It cannot be made.
+            FileError: It cannot be made, or the final name was taken meanwhile.
         """
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(self.partial, error) from error
-
-    def finish(self) -> None:
-        """Drop the checkpoints and give the folder its final name.
-
-        Raises:
-            FileError: The name was taken meanwhile.
-        """
-        remove(self.checkpoints)
+        try:
+            yield self.partial
+        except BaseException:
+            if not any(self.checkpoints.iterdir()):
+                remove(self.partial)
+            raise
         publish(self.partial, self.target)
+        remove(self.target / CHECKPOINTS)  # kept until here, so that a failure loses nothing
 
 
 def choose(out: Path | None, usual: Path, *, resume: bool) -> RunFolder:
@@ -65,15 +72,25 @@ def choose(out: Path | None, usual: Path, *, resume: bool) -> RunFolder:
     """
     if out is not None:
         return _asked_for(RunFolder(out), resume=resume)
-    candidates = [RunFolder(usual)]
-    while candidates[-1].target.exists() or candidates[-1].partial.exists():
-        candidates.append(RunFolder(usual.with_name(f"{usual.name}-{len(candidates) + 1}")))
-    if not resume:
-        return candidates[-1]
-    unfinished = [folder for folder in candidates if folder.partial.exists()]
-    if not unfinished:
+    if resume:
+        return _latest_unfinished(usual)
+    number, folder = 1, RunFolder(usual)
+    while folder.target.exists() or folder.partial.exists():
+        number += 1
+        folder = RunFolder(usual.with_name(f"{usual.name}-{number}"))
+    return folder
+
+
+def _latest_unfinished(usual: Path) -> RunFolder:
+    numbers = {}
+    for path in usual.parent.glob(f"{glob.escape(usual.name)}*{PARTIAL}"):
+        rest = path.name[len(usual.name) : -len(PARTIAL)]
+        if rest == "" or re.fullmatch(r"-[1-9][0-9]*", rest):
+            numbers[int(rest[1:] or 1)] = path
+    if not numbers:
         raise FileError(f"{usual}{PARTIAL}: no unfinished run to resume")
-    return unfinished[-1]
+    latest = numbers[max(numbers)]
+    return RunFolder(latest.with_name(latest.name.removesuffix(PARTIAL)))
 
 
 def _asked_for(folder: RunFolder, *, resume: bool) -> RunFolder:

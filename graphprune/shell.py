@@ -30,7 +30,7 @@ class Commands(click.Group):
             complain(str(error))
             sys.exit(error.exit_status)
         except click.Abort:
-            complain("interrupted; what was finished is kept, --resume goes on with it")
+            complain("interrupted; finished epochs are kept, and --resume goes on from them")
             sys.exit(UNUSABLE)
         sys.exit(status if isinstance(status, int) else 0)
 

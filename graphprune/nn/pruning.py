@@ -23,7 +23,7 @@ def plan(
     ratio: float | None = None,
     nodes: int | None = None,
     degree: int | None = None,
-    skip: Iterable[str] = (),
+    skip: str | Iterable[str] = (),
     dialect: Dialect = "rgp",
 ) -> Plan:
     """Which layers of a model to prune by one regular graph, and which stay dense and why.

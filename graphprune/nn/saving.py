@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import nn
 
-from graphprune.errors import FileError
 from graphprune.nn.masking import strip
-from graphprune.records import write_text, writing
+from graphprune.records import write_text
+from graphprune.tensors import write_tensors
 
 FORMAT = "graphprune-model"
 FORMAT_VERSION = 1
@@ -35,10 +33,4 @@ def save_model(model: nn.Module, folder: Path, *, description: Mapping[str, Any]
     body = {"format": FORMAT, "version": FORMAT_VERSION, **description}
     write_text(folder / "config.json", json.dumps(body, indent=2) + "\n")
     state = strip(model).state_dict()
-    path = folder / "model.safetensors"
-    tensors = {key: value.cpu().contiguous().clone() for key, value in state.items()}
-    with writing(path) as beside:
-        try:
-            save_file(tensors, beside)
-        except SafetensorError as error:
-            raise FileError(f"{path}: cannot be written ({error})") from error
+    write_tensors(folder / "model.safetensors", state)

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from graphprune.errors import FileError, MismatchError
-from graphprune.records import writing
+from graphprune.tensors import read_tensors, write_tensors
 from graphprune.training.settings import Settings
 
 FORMAT = "graphprune-checkpoint-1"
@@ -60,13 +58,7 @@ def save_checkpoint(
         "fingerprint": fingerprint,
         "rows": json.dumps(rows),
     }
-    # Clones, for the format refuses tensors that share memory, as tied weights do.
-    own = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-    with writing(path) as beside:
-        try:
-            save_file(own, beside, metadata=header)
-        except SafetensorError as error:
-            raise FileError(f"{path}: cannot be written ({error})") from error
+    write_tensors(path, tensors, header)
 
 
 def load_checkpoint(path: Path, *, settings: Settings, fingerprint: str) -> Checkpoint:
@@ -76,12 +68,7 @@ def load_checkpoint(path: Path, *, settings: Settings, fingerprint: str) -> Chec
         FileError: The file is damaged, truncated or of another format.
         MismatchError: It belongs to a training with other settings, network or data.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise FileError(f"{path}: damaged checkpoint ({error})") from error
+    tensors, header = read_tensors(path)
     if header.get("format") != FORMAT:
         raise FileError(f"{path}: not a checkpoint of this version")
     before: dict[str, Any] = json.loads(header["settings"])

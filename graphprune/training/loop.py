@@ -42,7 +42,8 @@ def train(
 
     All random choices of an epoch follow from the seed and the epoch's number, so a training
     resumed from its checkpoint ends with the same weights, bit for bit on a CPU. The global
-    random state is left as it was. Started by `accelerate launch`, it trains on all processes.
+    random state is left as it was. In each of several processes, as `torchrun` starts them, it
+    trains on its part of every batch.
 
     Args:
         model: Moved to the device and trained in place.
