@@ -20,7 +20,7 @@ from graphprune.graph import (
     ring_lattice,
     shorten,
 )
-from graphprune.graph.swap import usual_steps
+from graphprune.graph.effort import usual_steps
 from graphprune.material import Material, load_material
 from graphprune.models import build_model
 from graphprune.monitor import Monitor, Silent

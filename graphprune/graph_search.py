@@ -22,7 +22,7 @@ from graphprune.graph import (
     shorten,
     write_graph,
 )
-from graphprune.graph.swap import Method, usual_steps
+from graphprune.graph.effort import Method, usual_steps
 from graphprune.monitor import Monitor
 from graphprune.records import Record, cannot_write, write_text
 from graphprune.report import plot_graph, plot_search

@@ -41,6 +41,10 @@ else:
         return types.uint64(types.uint64), generate
 
 
+# Rows are addressed as reach[node, word], never as slices reach[node]: a slice counts a
+# reference, which costs more than the OR that it serves.
+
+
 @numba.njit(cache=True, nogil=True)
 def reach_one_hop(neighbours, reach):
     """Fill `reach` with every node and its neighbours; return the number of set bits."""
@@ -48,12 +52,11 @@ def reach_one_hop(neighbours, reach):
     reach[:] = 0
     pairs = 0
     for u in range(nodes):
-        row = reach[u]
-        row[u >> 6] |= ONE << np.uint64(u & LOW_SIX_BITS)
+        reach[u, u >> 6] |= ONE << np.uint64(u & LOW_SIX_BITS)
         pairs += 1
         for slot in range(width):
             v = neighbours[u, slot]
-            row[v >> 6] |= ONE << np.uint64(v & LOW_SIX_BITS)
+            reach[u, v >> 6] |= ONE << np.uint64(v & LOW_SIX_BITS)
             pairs += v != u
     return pairs
 
@@ -62,31 +65,40 @@ def reach_one_hop(neighbours, reach):
 def reach_next_hop(neighbours, reach, wider):
     """Fill `wider` with what lies one hop further than `reach`; return its set bits.
 
-    Rows are taken four at a time in one expression: a loop over neighbours inside the loop
-    over words would make LLVM gather across neighbours, several times slower.
+    Neighbours are taken four at a time in one expression, those left over first: a loop over
+    neighbours inside the loop over words would make LLVM gather across them, several times
+    slower.
     """
     nodes, width = neighbours.shape
     words = reach.shape[1]
     pairs = 0
     for u in range(nodes):
-        out = wider[u]
-        out[:] = reach[neighbours[u, 0]]
-        slot = 1
-        while slot + 4 <= width:
-            a = reach[neighbours[u, slot]]
-            b = reach[neighbours[u, slot + 1]]
-            c = reach[neighbours[u, slot + 2]]
-            d = reach[neighbours[u, slot + 3]]
+        a = neighbours[u, 0]
+        slot = width & 3
+        if slot == 0:
+            b, c, d = neighbours[u, 1], neighbours[u, 2], neighbours[u, 3]
             for w in range(words):
-                out[w] |= a[w] | b[w] | c[w] | d[w]
-            slot += 4
+                wider[u, w] = reach[a, w] | reach[b, w] | reach[c, w] | reach[d, w]
+            slot = 4
+        elif slot == 1:
+            for w in range(words):
+                wider[u, w] = reach[a, w]
+        elif slot == 2:
+            b = neighbours[u, 1]
+            for w in range(words):
+                wider[u, w] = reach[a, w] | reach[b, w]
+        else:
+            b, c = neighbours[u, 1], neighbours[u, 2]
+            for w in range(words):
+                wider[u, w] = reach[a, w] | reach[b, w] | reach[c, w]
         while slot < width:
-            a = reach[neighbours[u, slot]]
+            a, b = neighbours[u, slot], neighbours[u, slot + 1]
+            c, d = neighbours[u, slot + 2], neighbours[u, slot + 3]
             for w in range(words):
-                out[w] |= a[w]
-            slot += 1
+                wider[u, w] |= reach[a, w] | reach[b, w] | reach[c, w] | reach[d, w]
+            slot += 4
         for w in range(words):
-            pairs += np.int64(popcount(out[w]))
+            pairs += np.int64(popcount(wider[u, w]))
     return pairs
 
 
@@ -99,16 +111,17 @@ def hop_counts(neighbours, reach, spare):
     nodes = neighbours.shape[0]
     counts = np.zeros(nodes + 1, np.int64)
     counts[0] = nodes
-    within = reach_one_hop(neighbours, reach)
-    counts[1] = within - nodes
-    level = 1
-    while counts[level] > 0:
-        pairs = reach_next_hop(neighbours, reach, spare)
-        reach, spare = spare, reach
-        level += 1
-        counts[level] = pairs - within
+    within = nodes
+    pairs = reach_one_hop(neighbours, reach)
+    levels = 1
+    while pairs > within:
+        counts[levels] = pairs - within
+        levels += 1
         within = pairs
-    return counts[:level]
+        if within < nodes * nodes:
+            pairs = reach_next_hop(neighbours, reach, spare)
+            reach, spare = spare, reach
+    return counts[:levels]
 
 
 @numba.njit(cache=True, nogil=True)

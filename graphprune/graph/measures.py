@@ -113,7 +113,7 @@ def aspl_bound(nodes: int, degree: int) -> float:
 
 
 def aspl_random(nodes: int, degree: int) -> float:
-    """Expected ASPL in hops of a random regular graph: within 0.5 %, 2 % at 16 nodes.
+    """Expected ASPL in hops of a random regular graph, within 0.5 %; 1.5 % below 32 nodes.
 
     From one node, each shell's free edge ends are matched at random with those of the nodes
     not reached yet; the expected sizes of the shells are followed until none is left. At the
@@ -142,7 +142,7 @@ def aspl_random(nodes: int, degree: int) -> float:
         ends = degree * (away - beyond) - min(degree * away * ends / pool, degree * away)
         away = beyond
         total += away
-        met = ends / max(ends + degree * away - 1, ends, 1e-300)
+        met = max(ends, 0.0) / max(ends + degree * away - 1, ends, 1e-300)
         missed = (1 - met) ** degree
     return total / (nodes - 1)
 

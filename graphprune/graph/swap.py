@@ -4,9 +4,8 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Literal
 
 import networkx as nx
 import numpy as np
@@ -14,14 +13,13 @@ import numpy as np
 from graphprune.errors import SearchError, SpecError
 from graphprune.graph import _kernels
 from graphprune.graph.build import draw_swaps
+from graphprune.graph.effort import Effort, Method
 from graphprune.graph.measures import aspl_bound
 from graphprune.graph.table import Table, graph_of, reach_tables, regular_table
 
-Method = Literal["anneal", "descend"]
-METHODS: tuple[Method, ...] = ("anneal", "descend")
-
 HOT, COLD = 4.0, 0.5  # first and last temperature, in hops over ordered pairs
 BLOCK_WORK = 2_000_000  # word operations between two looks at the clock
+WAKE_SECONDS = 0.1  # a signal that comes just before a wait begins does not end it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +46,6 @@ class SearchResult:
     method: Method
     history: tuple[tuple[int, float], ...]
     interrupted: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
-    """How long and how a search runs: by `steps` (swaps a thread), by `seconds`, or whichever
-    ends first where both are given.
-
-    Raises:
-        SpecError: Neither is given, or a value is out of range.
-    """
-
-    seconds: float | None = None
-    steps: int | None = None
-    seed: int = 0
-    threads: int = 1
-    method: Method = "anneal"
-
-    def __post_init__(self) -> None:
-        if self.seconds is None and self.steps is None:
-            raise SpecError("a search needs seconds or steps")
-        if self.seconds is not None and not 0 <= self.seconds < math.inf:
-            raise SpecError(f"seconds must be at least 0 and finite, got {self.seconds}")
-        if self.steps is not None and self.steps < 0:
-            raise SpecError(f"steps must be at least 0, got {self.steps}")
-        if self.seed < 0:
-            raise SpecError(f"seed must be at least 0, got {self.seed}")
-        if self.threads < 1:
-            raise SpecError(f"threads must be at least 1, got {self.threads}")
-        if self.method not in METHODS:
-            raise SpecError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
 
 
 Progress = Callable[[float, float], None]  # share of the search done, best ASPL so far
@@ -261,20 +229,30 @@ def _target_total(wanted: float, nodes: int, degree: int) -> int:
 def _run(chains: list[_Chain], effort: Effort, progress: Progress | None) -> bool:
     """Advance every chain in a thread of its own; True if Ctrl-C cut them short.
 
-    Ctrl-C reaches the main thread, which only waits, so every chain ends its block whole.
+    Ctrl-C reaches the main thread, which only waits, so every chain ends its block whole. No
+    chain begins before all threads have started: the pool could lose one that Ctrl-C disturbs.
     """
-    stop = threading.Event()
+    started, stop = threading.Event(), threading.Event()
+
+    def work(chain: _Chain, progress: Progress | None) -> None:
+        started.wait()
+        _run_chain(chain, effort, stop, progress)
+
     try:
         with ThreadPoolExecutor(len(chains)) as pool:
             try:
-                jobs = [
-                    pool.submit(_run_chain, chain, effort, stop, None if index else progress)
+                jobs = {
+                    pool.submit(work, chain, None if index else progress)
                     for index, chain in enumerate(chains)
-                ]
-                for job in jobs:
-                    job.result()
+                }
+                started.set()
+                while jobs:
+                    done, jobs = wait(jobs, WAKE_SECONDS, FIRST_EXCEPTION)
+                    for job in done:
+                        job.result()
             except BaseException:
                 stop.set()
+                started.set()
                 raise
     except KeyboardInterrupt:
         return True
@@ -288,7 +266,7 @@ def _run_chain(
     block = max(16, BLOCK_WORK // (nodes * degree * ((nodes + 63) // 64)))
     began = time.monotonic()
     while chain.away and not stop.is_set():
-        done = _share_done(effort, chain.tried, time.monotonic() - began)
+        done = effort.share_done(chain.tried, time.monotonic() - began)
         if progress is not None:
             progress(done, int(chain.totals[1]) / (nodes * (nodes - 1)))
         if done >= 1:
@@ -296,19 +274,3 @@ def _run_chain(
         tries = block if effort.steps is None else min(block, effort.steps - chain.tried)
         temperature = HOT * (COLD / HOT) ** done if effort.method == "anneal" else 0.0
         chain.advance(tries, temperature)
-
-
-def _share_done(effort: Effort, tried: int, seconds: float) -> float:
-    """Share of the search that is over, in [0, 1], by steps or by the clock."""
-    shares = [0.0]
-    if effort.steps is not None:
-        shares.append(tried / effort.steps if effort.steps else 1.0)
-    if effort.seconds is not None:
-        shares.append(seconds / effort.seconds if effort.seconds else 1.0)
-    return min(1.0, max(shares))
-
-
-def usual_steps(nodes: int, degree: int) -> int:
-    """Steps of a search that takes about a second or two, from 2,000 to 500,000."""
-    work = nodes * degree * ((nodes + 63) // 64)
-    return max(2_000, min(500_000, 1_000_000_000 // work))

@@ -10,7 +10,7 @@ from torch.nn.parameter import UninitializedParameter
 from graphprune.allocation import Plan, allocate
 from graphprune.errors import SpecError
 from graphprune.graph import GraphSpec, random_regular, shorten
-from graphprune.graph.swap import usual_steps
+from graphprune.graph.effort import usual_steps
 from graphprune.graph.table import regular_table
 from graphprune.mask import Dialect, Mask, adjacency, expand, unstructured
 from graphprune.nn.layers import layers_of
