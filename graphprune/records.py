@@ -87,11 +87,11 @@ def read_json_object(text: str, *, name: str, format: str, version: int) -> dict
     """
     try:
         body = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError(f"{name}: not JSON ({error})") from error
     if not isinstance(body, dict) or body.get("format") != format:
         raise FileError(f"{name}: not a {format} file")
-    if body.get("version") != version:
+    if type(body.get("version")) is not int or body["version"] != version:
         raise FileError(
             f"{name}: format version {body.get('version')!r} is not supported, only {version}"
         )

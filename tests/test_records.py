@@ -194,3 +194,15 @@ def test_removing_takes_what_is_there(tmp_path):
 def test_the_processor_is_told_where_the_system_does_not(monkeypatch):
     monkeypatch.setattr(Path, "exists", lambda _self: False)
     assert records.machine()["avx512"] is False
+
+
+@pytest.mark.parametrize("version", ["true", "1.0", "null", '"1"'])
+def test_a_version_is_an_integer(version):
+    text = f'{{"format": "f", "version": {version}}}'
+    with pytest.raises(FileError, match="x: format version .* is not supported, only 1"):
+        read_json_object(text, name="x", format="f", version=1)
+
+
+def test_json_nested_beyond_reason_is_refused():
+    with pytest.raises(FileError, match="x: not JSON"):
+        read_json_object("[" * 100_000, name="x", format="f", version=1)
