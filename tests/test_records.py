@@ -199,7 +199,7 @@ def test_the_processor_is_told_where_the_system_does_not(monkeypatch):
 @pytest.mark.parametrize("version", ["true", "1.0", "null", '"1"'])
 def test_a_version_is_an_integer(version):
     text = f'{{"format": "f", "version": {version}}}'
-    with pytest.raises(FileError, match="x: format version .* is not supported, only 1"):
+    with pytest.raises(FileError, match=r"x: format version .* is not supported, only 1"):
         read_json_object(text, name="x", format="f", version=1)
 
 

@@ -1,5 +1,6 @@
 """Tables show the record's values and the shares that follow from them, nothing else."""
 
+import pytest
 from rich.console import Console
 
 from graphprune.report.tables import dense_lines, graph_table, network_table, summary_line
@@ -44,10 +45,21 @@ def test_graph_table_gives_the_rate_of_a_search():
 
 def test_network_table_puts_dense_first_and_gives_shares_and_standard_errors():
     shown = text(network_table(RUN, title="toy"))
-    assert shown.index("dense") < shown.index("pruned")
+    assert shown.index("dense") < shown.index("searched graph")
     assert "90.00% ± 3.00%" in shown  # sqrt(0.9 * 0.1 / 100)
     assert "250 (25.0%)" in shown
     assert "100 (20.0%)" in shown
+    assert "(100.0%)" not in shown
+
+
+@pytest.mark.parametrize(
+    ("macs", "expected"), [(999, "999 "), (40_551_040, "40.55 M"), (5_560_000_000, "5.56 G")]
+)
+def test_large_counts_of_macs_get_a_unit(macs, expected):
+    pruning = {**RUN["pruning"], "macs_dense": 10**12}
+    network = {"accuracy": 0.5, "parameters_kept": 1, "macs_kept": macs, "aspl": None}
+    run = {**RUN, "pruning": pruning, "networks": {"dense": network}}
+    assert expected in text(network_table(run, title="toy"))
 
 
 def test_lines_name_the_ratio_and_gather_layers_by_reason():

@@ -8,10 +8,10 @@ from rich.table import Table
 
 NAMES = {
     "dense": "dense",
-    "pruned": "pruned, searched graph",
-    "random_regular": "control: random regular",
-    "ring_lattice": "control: ring lattice",
-    "unstructured": "control: unstructured",
+    "pruned": "searched graph",
+    "random_regular": "random regular",
+    "ring_lattice": "ring lattice",
+    "unstructured": "unstructured",
 }
 
 
@@ -59,7 +59,7 @@ def plan_table(values: Mapping[str, Any], *, title: str) -> Table:
 
 def network_table(values: Mapping[str, Any], *, title: str) -> Table:
     """Accuracy and size of the pruned network beside its controls, dense first."""
-    columns = ("network", "test accuracy", "parameters", "MACs an image", "ASPL")
+    columns = ("network", "test accuracy", "parameters", "MACs", "ASPL")
     table = _table(title, columns)
     pruning, images = values["pruning"], values["test_images"]
     order = [name for name in NAMES if name in values["networks"]]
@@ -71,10 +71,10 @@ def network_table(values: Mapping[str, Any], *, title: str) -> Table:
             NAMES[name],
             f"{right:.2%} ± {error:.2%}",
             _share(network["parameters_kept"], pruning["parameters_dense"]),
-            _share(network["macs_kept"], pruning["macs_dense"]),
+            _share(network["macs_kept"], pruning["macs_dense"], short=True),
             "" if network["aspl"] is None else f"{network['aspl']:.4f}",
         )
-    table.caption = "± one standard error from the number of test images; one seed"
+    table.caption = "± one standard error from the number of test images; MACs an image"
     return table
 
 
@@ -94,8 +94,17 @@ def dense_lines(layers: Iterable[Mapping[str, Any]]) -> list[str]:
     return [f"dense, {reason}: {', '.join(names)}" for reason, names in by_reason.items()]
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part:,} ({part / whole:.1%})"
+def _share(part: int, whole: int, *, short: bool = False) -> str:
+    number = _short(part) if short else f"{part:,}"
+    return number if part == whole else f"{number} ({part / whole:.1%})"
+
+
+def _short(number: int) -> str:
+    """Three or four digits and a unit."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.4g} {unit}"
+    return f"{number}"
 
 
 def _table(title: str, columns: Iterable[str]) -> Table:
