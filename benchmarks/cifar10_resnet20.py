@@ -9,6 +9,7 @@ work folder, so an interrupted benchmark goes on where it was.
     python benchmarks/cifar10_resnet20.py --train-images 50000 --seeds 3 --epochs 30
 """
 
+import hashlib
 import json
 import multiprocessing
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+TARGET = {"train_images": 50_000, "epochs": 30, "seeds": 3}
 NETWORKS = ("pruned", "dense", "random_regular", "ring_lattice", "unstructured")
 
 
@@ -93,13 +95,15 @@ def train_one(task: dict) -> dict:
 @click.option("--threads", default=1, show_default=True, help="Threads of each training.")
 @click.option("--work", type=Path, default=Path("runs/benchmark-cifar10"), show_default=True)
 @click.option("--out", type=Path, default=Path("benchmarks/results/cifar10_resnet20.json"))
-def main(work: Path, out: Path, **options) -> None:
+@click.option("--note", default="", help="What limits this run, kept in the record.")
+def main(work: Path, out: Path, note: str, **options) -> None:
     """Train all networks of all seeds and write the record."""
     from graphprune.records import Record, write_text
 
     began = time.monotonic()
-    work.mkdir(parents=True, exist_ok=True)
     seeds, processes = options.pop("seeds"), options.pop("processes")
+    work /= hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:12]
+    work.mkdir(parents=True, exist_ok=True)
     tasks = [
         {**options, "work": str(work), "seed": seed, "network": network}
         for seed, network in product(range(seeds), NETWORKS)
@@ -116,11 +120,23 @@ def main(work: Path, out: Path, **options) -> None:
     record = Record(
         command=" ".join(["python", *sys.argv]),
         settings={**options, "seeds": seeds, "processes": processes},
-        values={"summary": summary(results), "runs": results},
+        values={
+            "target": target_met({**options, "seeds": seeds}, note),
+            "summary": summary(results),
+            "training_wall_seconds": sum(result["seconds"] for result in results),
+            "runs": results,
+        },
         seconds=time.monotonic() - began,
     )
     write_text(out, record.to_json())
     click.echo(json.dumps(record.values["summary"], indent=2))
+
+
+def target_met(options: dict, note: str) -> dict:
+    """The size of run that was asked for, and whether this one has it."""
+    done = {key: options[key] for key in TARGET}
+    met = all(done[key] >= value for key, value in TARGET.items())
+    return {"asked": TARGET, "done": done, "met": met, "note": note}
 
 
 def summary(results: list[dict]) -> dict:
