@@ -44,10 +44,12 @@ format: $(READY)  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## measure path lengths and the search beside their peers (minutes)
-	$(PIP) install --quiet --constraint constraints.txt '.[bench]' --no-build-isolation
+bench: $(READY)  ## measure path lengths, search, start-up and main job beside their peers (minutes)
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/aspl_evaluation.py
 	$(BIN)/python benchmarks/search_ten_seconds.py
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/main_job.py
 
 clean:  ## remove the environment, caches and runs
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
