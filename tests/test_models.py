@@ -17,13 +17,7 @@ SHAPES_ONLY = torch.device("meta")  # as a context: tensors without numbers
 SIDES = dict.fromkeys(MODELS, 8) | {"mlp": 32, "resnet50-224": 64, "vgg16": 32, "vgg16-bn": 32}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small batches are slower on many threads, much slower where the cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def conv(i, o, kernel):

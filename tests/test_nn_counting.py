@@ -10,14 +10,7 @@ from graphprune.models import MODELS
 from graphprune.nn import Count, count, plan, prune, strip
 from graphprune.nn.counting import LayerCount
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small batches are slower on many threads, much slower where the cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def layers_by_hand():

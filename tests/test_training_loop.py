@@ -22,13 +22,7 @@ from graphprune.training import LabelledImages, Score, Settings, evaluate, loop,
 BRIGHT = 255  # a pixel of 1.0
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Equal results are promised for equal threads; small batches want one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def plain(**options):
