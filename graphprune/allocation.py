@@ -124,14 +124,7 @@ def allocate(
         SpecError: The ratio is outside (0, 1) or beyond what a connected graph on the nodes
             allows, a glob matches nothing, no layer is left, or arguments contradict.
     """
-    if dialect not in DIALECTS:
-        raise SpecError(f"dialect must be one of {', '.join(DIALECTS)}, got {dialect!r}")
-    if (ratio is None) == (degree is None) or (degree is not None and nodes is None):
-        raise SpecError("a plan needs either a ratio, or nodes and a degree")
-    if ratio is not None and not 0 < ratio < 1:
-        raise SpecError(f"ratio must be in (0, 1), got {ratio}")
-    if nodes is not None and nodes < 3:
-        raise SpecError(f"nodes must be at least 3, got {nodes}")
+    _check_request(ratio, nodes, degree, dialect)
     dense = _dense_by_role(layers, (skip,) if isinstance(skip, str) else tuple(skip))
     able = [layer for layer in layers if layer.name not in dense]
     if not able:
@@ -177,6 +170,20 @@ def largest_degree(nodes: int, ratio: float, dialect: Dialect = "rgp") -> int:
             f"for {nodes} nodes is {_rounded_down(most)}"
         )
     return degree
+
+
+def _check_request(
+    ratio: float | None, nodes: int | None, degree: int | None, dialect: Dialect
+) -> None:
+    """Refuse arguments that contradict each other or are out of range."""
+    if dialect not in DIALECTS:
+        raise SpecError(f"dialect must be one of {', '.join(DIALECTS)}, got {dialect!r}")
+    if (ratio is None) == (degree is None) or (degree is not None and nodes is None):
+        raise SpecError("a plan needs either a ratio, or nodes and a degree")
+    if ratio is not None and not 0 < ratio < 1:
+        raise SpecError(f"ratio must be in (0, 1), got {ratio}")
+    if nodes is not None and nodes < 3:
+        raise SpecError(f"nodes must be at least 3, got {nodes}")
 
 
 def _fan_in(degree: int, dialect: Dialect) -> int:

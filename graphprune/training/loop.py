@@ -78,12 +78,7 @@ def train(
     data = data.to(accelerator.device)
     for epoch in range(len(rows), settings.epochs):
         row = _train_epoch(accelerator, wrapped, optimizer, data, settings, epoch)
-        if not math.isfinite(row["train_loss"]) or not _all_finite(model):
-            kept = f"; {checkpoint} holds epoch {epoch}" if checkpoint and epoch else ""
-            raise TrainingError(
-                f"training diverged in epoch {epoch + 1}: loss {row['train_loss']}{kept}; "
-                f"a learning rate below {settings.learning_rate} may help"
-            )
+        _check_finite(model, row, settings, checkpoint)
         if held_out is not None:
             score = evaluate(model, held_out, settings)
             row |= {"held_out_loss": score.loss, "held_out_accuracy": score.accuracy}
@@ -196,8 +191,19 @@ def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     )
 
 
-def _all_finite(model: nn.Module) -> bool:
-    return all(bool(torch.isfinite(p).all()) for p in model.parameters())
+def _check_finite(
+    model: nn.Module, row: Row, settings: Settings, checkpoint: Path | None
+) -> None:
+    """Refuse to go on after an epoch whose loss or weights are no longer finite."""
+    finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
+    if finite and math.isfinite(row["train_loss"]):
+        return
+    epoch = int(row["epoch"])
+    kept = f"; {checkpoint} holds epoch {epoch - 1}" if checkpoint and epoch > 1 else ""
+    raise TrainingError(
+        f"training diverged in epoch {epoch}: loss {row['train_loss']}{kept}; "
+        f"a learning rate below {settings.learning_rate} may help"
+    )
 
 
 def _devices(device: torch.device) -> list[torch.device]:
