@@ -123,21 +123,37 @@ def rgp(
 @main.command()
 @click.option("--nodes", type=click.IntRange(min=3), required=True, help="Node count.")
 @click.option("--degree", type=click.IntRange(min=2), required=True, help="Edges a node.")
-@click.option("--seconds", type=float, help="Time to search; results then do not repeat.")
 @click.option(
-    "--steps", type=int, help="Swaps to try a thread. [default: about a second's worth]"
+    "--seconds",
+    type=float,
+    help="Time to search; results need not repeat.  [default: 5]",
 )
-@click.option("--method", type=click.Choice(["anneal", "descend"]), default="anneal")
+@click.option("--steps", type=int, help="Proposals a thread; results repeat.")
+@click.option(
+    "--method",
+    type=click.Choice(["race", "anneal", "descend"]),
+    help="race: shipped graphs, constructions, symmetric and free searches compete; the others "
+    "swap edges of the start. [default: race from random towards shorter, else anneal]",
+)
+@click.option(
+    "--families",
+    default="shipped,construction,symmetric,free",
+    metavar="LIST",
+    help="Who takes part in the race.",
+)
 @click.option(
     "--towards", default="shorter", metavar="AIM", help="shorter, longer or a path length."
 )
 @click.option(
     "--start", default="random", metavar="GRAPH", help="random, ring-lattice or a graph file."
 )
+@click.option("--resume", is_flag=True, help="Go on with the unfinished search.")
 @shared("threads", "seed", "out", "json", "quiet", "verbose", "dry-run")
 def graph(
     *,
     out: Path | None,
+    resume: bool,
+    families: str,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -151,14 +167,35 @@ def graph(
     from graphprune.terminal import TerminalMonitor
 
     options["threads"] = options["threads"] or 1
-    request = GraphRequest(**options)
+    request = GraphRequest(families=tuple(families.split(",")), **options)
     if dry_run:
         record = describe(request)
     else:
-        folder = choose(out, RUNS / request.name, resume=False)
+        folder = choose(out, RUNS / request.name, resume=resume)
         with TerminalMonitor(quiet=quiet, verbose=verbose) as monitor:
             record = search(request, folder, monitor)
     show_graph(record, as_json=as_json)
+
+
+@main.command()
+@click.option("--verify", is_flag=True, help="Rebuild every graph and count its paths again.")
+@shared("json", "quiet")
+def graphs(*, verify: bool, as_json: bool, quiet: bool) -> None:
+    """List the graphs that come with the package; with --verify, rebuild and check each.
+
+    A check counts every distance twice, by this package and by scipy. Exit status 1: a graph
+    is not what the table says.
+    """
+    from graphprune.printing import show_shipped
+    from graphprune.shipped_graphs import list_shipped
+    from graphprune.terminal import TerminalMonitor
+
+    with TerminalMonitor(quiet=quiet, verbose=False) as monitor:
+        record = list_shipped(monitor, verify=verify)
+    show_shipped(record, as_json=as_json)
+    if faulty := record.values["faulty"]:
+        complain(f"{faulty} shipped graphs are not what the table says")
+        sys.exit(NEGATIVE)
 
 
 @main.command()

@@ -1,18 +1,20 @@
 """One graph search from request to run folder; no torch."""
 
+import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import networkx as nx
 
-from graphprune.errors import SpecError
+from graphprune.errors import FileError, MismatchError, SpecError
 from graphprune.graph import (
     GraphSpec,
     SearchResult,
     approach,
+    best_graph,
     graph_hash,
     lengthen,
     measure,
@@ -22,12 +24,24 @@ from graphprune.graph import (
     shorten,
     write_graph,
 )
-from graphprune.graph.effort import Method, usual_steps
+from graphprune.graph.chooser import FAMILIES, Family
+from graphprune.graph.effort import METHODS, usual_steps
+from graphprune.graph.evenness import EvenResult, even_out
 from graphprune.monitor import Monitor
-from graphprune.records import Record, cannot_write, write_text
+from graphprune.records import (
+    Record,
+    cannot_write,
+    read_json_object,
+    read_text,
+    write_text,
+)
 from graphprune.report import plot_graph, plot_search
 from graphprune.run_folder import RunFolder
 
+USUAL_SECONDS = 5.0  # of a race
+LEAST_EVEN_SECONDS = 1.0
+STATE = "search.json"
+STATE_FORMAT, STATE_VERSION = "graphprune-search", 1
 FILES = {"run": "", "record": "record.json", "graph": "graph.json", "plots": "plots"}
 
 
@@ -36,18 +50,21 @@ class GraphRequest:
     """What `graphprune graph` is asked for.
 
     `start` is "random", "ring-lattice" or the path of a graph file; `towards` is "shorter",
-    "longer" or a path length in hops as text. Without `seconds` and `steps` the usual number
-    of steps is taken.
+    "longer" or a path length in hops as text. `method` is "race" (only from a random start
+    towards shorter paths, and usual there), "anneal" (usual elsewhere) or "descend". `families`
+    are those of `best_graph`. Without `seconds` and `steps` a race lasts five seconds, and the
+    other methods take about a second's worth of steps.
 
     Raises:
-        SpecError: No such graph exists, or `towards` is none of these.
+        SpecError: No such graph exists, or an option is none of these.
     """
 
     nodes: int
     degree: int
     seconds: float | None = None
     steps: int | None = None
-    method: Method = "anneal"
+    method: str | None = None
+    families: tuple[str, ...] = FAMILIES
     towards: str = "shorter"
     start: str = "random"
     threads: int = 1
@@ -62,6 +79,21 @@ class GraphRequest:
                 raise SpecError(
                     f"towards must be shorter, longer or a number of hops, got {self.towards!r}"
                 ) from None
+        free = self.start == "random" and self.towards == "shorter"
+        if self.method is None:
+            object.__setattr__(self, "method", "race" if free else "anneal")
+        if self.method not in ("race", *METHODS):
+            methods = ", ".join(("race", *METHODS))
+            raise SpecError(f"method must be one of {methods}, got {self.method!r}")
+        if self.method == "race" and not free:
+            raise SpecError(
+                f"a race starts from random and goes towards shorter, got start={self.start!r} "
+                f"and towards={self.towards!r}; use anneal or descend"
+            )
+        if unknown := [name for name in self.families if name not in FAMILIES]:
+            raise SpecError(f"families must be of {', '.join(FAMILIES)}, got {unknown[0]!r}")
+        if self.seconds is None and self.steps is None and self.method == "race":
+            object.__setattr__(self, "seconds", USUAL_SECONDS)
 
     @property
     def spec(self) -> GraphSpec:
@@ -88,16 +120,24 @@ def describe(request: GraphRequest) -> Record:
 def search(request: GraphRequest, folder: RunFolder, tell: Monitor) -> Record:
     """Search, and leave a whole run folder behind.
 
+    The state of the search is kept in the unfinished folder; one found there is gone on with.
+
     Raises:
+        MismatchError: The unfinished search was asked for something else.
         SpecError: The start graph has another size or degree, or an aim cannot be reached.
         SearchError: The start graph is not connected.
         FileError: A file is missing, damaged or cannot be written.
     """
     began = time.monotonic()
     start = _start(request)
+    state = _saved_state(request, folder)
     tell.stage(f"searching a graph of {request.nodes} nodes and degree {request.degree}")
-    found = _search(start, request, tell)
-    values = graph_values(found.graph, found)
+    found = _search(start, request, tell, state, folder)
+    even = None
+    if request.towards == "shorter" and found.saturated and not found.interrupted:
+        even = _even_out(found, request, tell)
+        found = replace(found, graph=even.graph)
+    values = graph_values(found.graph, found, even)
     files = {name: str(folder.target / path) for name, path in FILES.items()}
     record = Record(
         command="graph",
@@ -111,8 +151,25 @@ def search(request: GraphRequest, folder: RunFolder, tell: Monitor) -> Record:
     return record
 
 
-def graph_values(graph: nx.Graph, found: SearchResult | None = None) -> dict[str, Any]:
-    """A graph's measures and, where it was searched for, how it was found."""
+def _even_out(found: SearchResult, request: GraphRequest, tell: Monitor) -> EvenResult:
+    """Go on by evenness, in the steps asked for or the time that is left, at least a second."""
+    tell.stage("diameter 2: ASPL tells graphs apart no more, so walks are evened out")
+    seconds = None
+    if request.seconds is not None:
+        seconds = max(LEAST_EVEN_SECONDS, request.seconds - found.seconds)
+    return even_out(
+        found.graph,
+        steps=usual_steps(request.nodes, request.degree) if seconds is None else request.steps,
+        seconds=seconds,
+        seed=request.seed,
+        progress=lambda share, variance: tell.progress(share, f"variance {variance:.4f}"),
+    )
+
+
+def graph_values(
+    graph: nx.Graph, found: SearchResult | None = None, even: EvenResult | None = None
+) -> dict[str, Any]:
+    """A graph's measures and, where it was searched for, how it was found and evened out."""
     values = asdict(measure(graph)) | {"hash": graph_hash(graph)}
     if found is not None:
         values |= {
@@ -124,6 +181,15 @@ def graph_values(graph: nx.Graph, found: SearchResult | None = None) -> dict[str
             "seed": found.seed,
             "threads": found.threads,
             "interrupted": found.interrupted,
+            "race": [{"name": name, "aspl": aspl} for name, aspl in found.race],
+        }
+    if even is not None:
+        values["evenness"] = {
+            "before": asdict(even.before),
+            "after": asdict(even.after),
+            "steps": even.steps,
+            "evaluations": even.evaluations,
+            "seconds": even.seconds,
         }
     return values
 
@@ -143,18 +209,56 @@ def _start(request: GraphRequest) -> nx.Graph:
     return graph
 
 
-def _search(start: nx.Graph, request: GraphRequest, tell: Monitor) -> SearchResult:
-    steps = request.steps
-    if steps is None and request.seconds is None:
-        steps = usual_steps(request.nodes, request.degree)
+def _saved_state(request: GraphRequest, folder: RunFolder) -> Mapping[str, Any] | None:
+    """The state of the unfinished search in a folder, None where nothing was saved."""
+    path = folder.checkpoints / STATE
+    if not path.exists():
+        return None
+    body = read_json_object(
+        read_text(path), name=str(path), format=STATE_FORMAT, version=STATE_VERSION
+    )
+    if not (isinstance(body.get("settings"), dict) and isinstance(body.get("state"), dict)):
+        raise FileError(f"{path}: settings and state must be objects")
+    asked = json.loads(json.dumps(asdict(request)))
+    for name, value in asked.items():
+        if (kept := body["settings"].get(name)) != value:
+            raise MismatchError(
+                f"{folder.partial}: asked for {name} {kept} then, for {value} now"
+            )
+    state: Mapping[str, Any] = body["state"]
+    return state
+
+
+def _search(
+    start: nx.Graph,
+    request: GraphRequest,
+    tell: Monitor,
+    state: Mapping[str, Any] | None,
+    folder: RunFolder,
+) -> SearchResult:
+    def save(state: Mapping[str, Any]) -> None:
+        path = folder.checkpoints / STATE
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(path.parent, error) from error
+        body = {"format": STATE_FORMAT, "version": STATE_VERSION, "settings": asdict(request)}
+        write_text(path, json.dumps(body | {"state": state}))
+
     options: dict[str, Any] = {
         "seconds": request.seconds,
-        "steps": steps,
-        "seed": request.seed,
+        "steps": request.steps,
         "threads": request.threads,
-        "method": request.method,
         "progress": lambda share, aspl: tell.progress(share, f"ASPL {aspl:.4f}"),
+        "save": save,
+        "state": state,
     }
+    if request.method == "race":
+        families = cast("tuple[Family, ...]", request.families)
+        return best_graph(request.spec, families=families, **options)
+    if request.steps is None and request.seconds is None:
+        options["steps"] = usual_steps(request.nodes, request.degree)
+    options |= {"seed": request.seed, "method": request.method}
     if request.towards == "shorter":
         return shorten(start, **options)
     if request.towards == "longer":

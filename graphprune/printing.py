@@ -12,6 +12,7 @@ from graphprune.report.tables import (
     graph_table,
     network_table,
     plan_table,
+    shipped_table,
     summary_line,
 )
 
@@ -61,8 +62,21 @@ def show_graph(record: Record, *, as_json: bool) -> None:
         click.echo(record.to_json(), nl=False)
         return
     _print(graph_table(record.values["graph"]))
+    if record.values["graph"]["diameter"] <= 2:
+        click.echo("diameter 2: every such graph has this ASPL; evenness tells them apart")
     if "files" in record.values:
         click.echo(f"written to {record.values['files']['run']}")
+
+
+def show_shipped(record: Record, *, as_json: bool) -> None:
+    """Print the table of shipped graphs, and what was found wrong."""
+    if as_json:
+        click.echo(record.to_json(), nl=False)
+        return
+    _print(shipped_table(record.values["graphs"]))
+    if record.settings["verify"]:
+        checked, faulty = len(record.values["graphs"]), record.values["faulty"]
+        click.echo(f"{checked} graphs rebuilt and counted twice, {faulty} of them faulty")
 
 
 def _print(table: Table) -> None:

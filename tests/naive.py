@@ -100,3 +100,93 @@ def anneal(rows, best, proposals, slack, target):
             best, record = rows, now
             improvements.append([evaluations, now])
     return rows, best, evaluations, improvements
+
+
+def nearest(edges, nodes, hops):
+    """Set of nodes at most `hops` hops from each node of a graph given by its edges."""
+    near = [{u} for u in range(nodes)]
+    for u, v in edges:
+        near[u].add(v)
+        near[v].add(u)
+    reach = [{u} for u in range(nodes)]
+    for _ in range(hops):
+        reach = [set().union(*(reach[v] for v in near[u])) for u in range(nodes)]
+    return reach
+
+
+def pairs_beyond(edges, nodes, hops):
+    """Number of unordered pairs of nodes more than `hops` hops apart."""
+    return sum(nodes - len(reach) for reach in nearest(edges, nodes, hops)) // 2
+
+
+def walk_sets(edges, nodes):
+    """Of each node: itself and its neighbours; nodes that no walk of at most two edges joins to
+    it; nodes that no edge and exactly one walk of two edges joins to it."""
+    sets = []
+    near = nearest(edges, nodes, 1)
+    for u in range(nodes):
+        walks = Counter(w for v in near[u] - {u} for w in near[v] - {v} if w not in near[u])
+        far = set(range(nodes)) - near[u] - set(walks)
+        sets.append((near[u], far, {w for w, count in walks.items() if count == 1}))
+    return sets
+
+
+def splitmix64(seed, step):
+    """Number `step` (from 1 on) of the generator of Steele, Lea and Flood (2014)."""
+    word = (seed + step * 0x9E3779B97F4A7C15) % 2**64
+    word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    word = (word ^ word >> 27) * 0x94D049BB133111EB % 2**64
+    return word ^ word >> 31
+
+
+def proposal(size, seed, step):
+    """Positions of `a` and `c` among the `size` ends of all edges, and a 32-bit number."""
+    word = splitmix64(seed, step)
+    first = 2 * ((word >> 32) * (size // 2) >> 32)
+    second = word % 2**32 * size >> 32
+    return first, second, word * 0xD6E8FEB86659FD93 % 2**64 >> 32
+
+
+def corners(edges, first, second):
+    """Nodes a, b, c and e of the swap that the positions of `a` and `c` name."""
+    ends = [u for edge in edges for u in edge]
+    return ends[first], ends[first ^ 1], ends[second], ends[second ^ 1]
+
+
+def swapped_edges(edges, first, second):
+    """Edges after a-b, c-e -> a-e, c-b; None where that makes a loop or a double edge."""
+    a, b, c, e = corners(edges, first, second)
+    there = {frozenset(edge) for edge in edges}
+    if len({a, b, c, e}) < 4 or {frozenset((a, e)), frozenset((c, b))} & there:
+        return None
+    edges = list(edges)
+    edges[first // 2] = (a, e)
+    edges[second // 2] = (b, c) if second % 2 else (c, b)
+    return edges
+
+
+def anneal_pairs(edges, best, state, hot, cold, start, steps, total, goal, count):
+    """Edges, best edges and state after annealing by what `count` counts."""
+    seed, cost, record, evaluations, accepted = state
+    for step in range(start, start + steps):
+        if cost <= goal:
+            break
+        first, second, number = proposal(2 * len(edges), seed, step)
+        changed = swapped_edges(edges, first, second)
+        if changed is None:
+            continue
+        evaluations += 1
+        chance = 2.0**32
+        rise = count(changed) - cost
+        if rise > 0:
+            done = step // 1024 * 1024 / total
+            ratio = math.exp(-1 / (hot * (cold / hot) ** done)) if hot else 0.0
+            for _ in range(rise):
+                chance *= ratio
+        if number >= int(chance):
+            continue
+        edges, cost = changed, cost + rise
+        accepted += 1
+        if cost < record:
+            best, record = edges, cost
+    return edges, best, [seed, cost, record, evaluations, accepted]

@@ -82,8 +82,13 @@ def test_graph_json_is_one_record_with_the_promised_values():
     done = run("graph", "--nodes", 16, "--degree", 4, "--steps", 300, "--threads", 2, "--json")
 
     record = Record.from_json(done.stdout)
-    promised = "nodes degree aspl aspl_bound aspl_random diameter method evaluations seconds"
+    promised = "nodes degree aspl aspl_bound aspl_random diameter method race steps"
+    promised += " evaluations seconds seed threads interrupted"
     assert set(promised.split()) <= set(record.values["graph"])
+    entrants = record.values["graph"]["race"]
+    winner = record.values["graph"]["method"], record.values["graph"]["aspl"]
+    assert (entrants[0]["name"], entrants[0]["aspl"]) == winner
+    assert [one["aspl"] for one in entrants] == sorted(one["aspl"] for one in entrants)
     assert record.values["graph"]["aspl_bound"] == pytest.approx(1.73333, abs=1e-4)
     again = run("graph", "--nodes", 16, "--degree", 4, "--steps", 300, "--threads", 2, "--json")
     first, second = record.values["graph"], json.loads(again.stdout)["values"]["graph"]
@@ -111,6 +116,85 @@ def test_graph_starts_from_a_file_and_says_when_it_does_not_fit():
     wrong = run("graph", "--nodes", 14, "--degree", 4, "--start", "ring.json")
     assert wrong.exit_code == 2
     assert "ring.json: has 12 nodes of degree [4], asked for 14" in wrong.stderr
+
+
+def graph_json(*options):
+    done = run("graph", *options, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_graph_is_at_once_a_construction_where_one_is_best():
+    record = graph_json("--nodes", 50, "--degree", 7, "--steps", 10**9)
+    values = record["values"]["graph"]
+    assert values["aspl"] == pytest.approx(91 / 49)
+    assert values["method"].split()[0] in ("shipped", "construction")
+    assert values["steps"] == 0
+    assert record["settings"]["method"] == "race"
+
+
+def test_graph_admits_the_families_asked_for():
+    record = graph_json("--nodes", 10, "--degree", 3, "--steps", 300, "--families", "free")
+    assert {one["name"].split()[0] for one in record["values"]["graph"]["race"]} == {"free"}
+    assert record["settings"]["families"] == ["free"]
+
+
+@pytest.mark.parametrize("method", ["anneal", "descend"])
+def test_graph_swaps_edges_of_the_start_by_other_methods(method):
+    record = graph_json("--nodes", 24, "--degree", 4, "--steps", 200, "--method", method)
+    values = record["values"]["graph"]
+    assert values["race"] == [{"name": method, "aspl": values["aspl"]}]
+    assert values["aspl"] < values["aspl_start"]
+
+
+def test_a_killed_graph_search_resumes_to_the_same_graph(monkeypatch):
+    from graphprune.graph import race
+
+    options = ("--nodes", 26, "--degree", 3, "--steps", 300)
+    whole = graph_json(*options, "--out", "whole")["values"]["graph"]
+    monkeypatch.setattr(race, "SAVE_SECONDS", -1.0)
+    restart = race.Race.state
+
+    def state_and_end(self):
+        if self.round == 1:
+            raise MemoryError("killed")
+        return restart(self)
+
+    monkeypatch.setattr(race.Race, "state", state_and_end)
+    cut = ("graph", *options, "--out", "cut")
+    assert isinstance(run(*cut).exception, MemoryError)
+    monkeypatch.setattr(race.Race, "state", restart)
+    assert Path("cut.partial/checkpoints/search.json").exists()
+    assert not Path("cut").exists()
+
+    refused = run(*cut)
+    assert refused.exit_code == 2
+    assert "add --resume" in refused.stderr
+    other = run(*cut, "--seed", 1, "--resume")
+    assert other.exit_code == 3
+    assert other.stderr == "Error: cut.partial: asked for seed 0 then, for 1 now\n"
+
+    resumed = graph_json(*options, "--out", "cut", "--resume")["values"]["graph"]
+    for name in ("hash", "method", "race", "steps", "evaluations"):
+        assert resumed[name] == whole[name]
+    assert not Path("cut.partial").exists()
+    assert {p.name for p in Path("cut").iterdir()} == {"record.json", "graph.json", "plots"}
+
+
+def test_ctrl_c_leaves_the_best_graph_so_far(monkeypatch):
+    from graphprune.terminal import TerminalMonitor
+
+    def stop(self, share, note):
+        if share > 0 and not told:
+            told.append(share)
+            raise KeyboardInterrupt
+
+    told = []
+    monkeypatch.setattr(TerminalMonitor, "progress", stop)
+    values = graph_json("--nodes", 48, "--degree", 3, "--steps", 10**13, "--families", "free")
+    graph = values["values"]["graph"]
+    assert graph["interrupted"] is True
+    assert 0 < graph["steps"] < 10**13
 
 
 def test_graph_dry_run_writes_nothing():
@@ -213,6 +297,14 @@ WRONG = {
     "graph --nodes 10 --degree 3 --towards soon": "'soon'",
     "graph --nodes 10 --degree 3 --towards 1.2": "the lower bound is 1.666667",
     "graph --nodes 10 --degree 3 --seconds -1": "seconds must be at least 0",
+    "graph --nodes 10 --degree 3 --steps -1": "steps must be at least 0",
+    "graph --nodes 10 --degree 3 --threads 0": "--threads",
+    "graph --nodes 10 --degree 3 --method tabu": "--method",
+    "graph --nodes 10 --degree 3 --method race --towards longer": "use anneal or descend",
+    "graph --nodes 12 --degree 4 --method race --start ring.json": "use anneal or descend",
+    "graph --nodes 10 --degree 3 --families free,own": "got 'own'",
+    "graph --nodes 10 --degree 3 --resume": "no unfinished run to resume",
+    "graph --nodes 10 --degree 3 --out taken": "taken: exists already",
     "inspect resnet20 --skip zzz": "'zzz' matches no layer",
     "paint": "No such command 'paint'",
 }

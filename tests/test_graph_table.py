@@ -8,7 +8,7 @@ from graphs import SEEDS, graphs, padded, regular_graphs, rows_of
 from hypothesis import given
 
 from graphprune.errors import SpecError
-from graphprune.graph.table import graph_of, neighbour_table, reach_tables, regular_table
+from graphprune.graph.table import graph_of, neighbour_table, regular_table
 
 
 def loop_at(node):
@@ -78,11 +78,3 @@ def test_a_regular_table_may_be_in_parts():
     table = regular_table(nx.disjoint_union(nx.cycle_graph(3), nx.cycle_graph(4)))
     assert table.shape == (7, 2)
     assert naive.hop_counts(table.tolist()) == [7, 14, 4]
-
-
-@pytest.mark.parametrize(("nodes", "words"), [(2, 1), (64, 1), (65, 2), (128, 2), (129, 3)])
-def test_reach_tables_have_a_bit_for_every_node(nodes, words):
-    first, second = reach_tables(nodes)
-    assert first.shape == second.shape == (nodes, words)
-    assert first.dtype == second.dtype == np.uint64
-    assert first is not second

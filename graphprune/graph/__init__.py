@@ -2,9 +2,18 @@
 
 from graphprune.graph.build import random_regular as random_regular
 from graphprune.graph.build import ring_lattice as ring_lattice
+from graphprune.graph.cayley import best_circulant as best_circulant
+from graphprune.graph.cayley import cayley_graph as cayley_graph
+from graphprune.graph.chooser import best_graph as best_graph
+from graphprune.graph.evenness import Evenness as Evenness
+from graphprune.graph.evenness import EvenResult as EvenResult
+from graphprune.graph.evenness import even_out as even_out
+from graphprune.graph.evenness import saturated as saturated
 from graphprune.graph.files import graph_hash as graph_hash
 from graphprune.graph.files import read_graph as read_graph
 from graphprune.graph.files import write_graph as write_graph
+from graphprune.graph.lift import Group as Group
+from graphprune.graph.lift import groups as groups
 from graphprune.graph.measures import Measures as Measures
 from graphprune.graph.measures import aspl as aspl
 from graphprune.graph.measures import aspl_bound as aspl_bound
@@ -12,8 +21,12 @@ from graphprune.graph.measures import aspl_random as aspl_random
 from graphprune.graph.measures import diameter as diameter
 from graphprune.graph.measures import hop_histogram as hop_histogram
 from graphprune.graph.measures import measure as measure
+from graphprune.graph.named import Candidate as Candidate
+from graphprune.graph.named import candidates as candidates
+from graphprune.graph.named import named_graph as named_graph
+from graphprune.graph.result import SearchResult as SearchResult
+from graphprune.graph.shipped import shipped_graph as shipped_graph
 from graphprune.graph.spec import GraphSpec as GraphSpec
-from graphprune.graph.swap import SearchResult as SearchResult
 from graphprune.graph.swap import approach as approach
 from graphprune.graph.swap import lengthen as lengthen
 from graphprune.graph.swap import shorten as shorten

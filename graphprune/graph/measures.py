@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 import networkx as nx
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.linalg import eigsh
 
 from graphprune.errors import SpecError
 from graphprune.graph import _kernels
-from graphprune.graph.table import neighbour_table, reach_tables, regular_table
+from graphprune.graph.table import neighbour_table, regular_table
+
+MOST_DENSE_NODES = 2000  # for eigenvalues of a dense matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,7 @@ def hop_histogram(graph: nx.Graph) -> tuple[int, ...]:
     Raises:
         SpecError: The graph is not a simple undirected graph on 0..n-1, n at least 2.
     """
-    table = neighbour_table(graph)
-    return tuple(_kernels.hop_counts(table, *reach_tables(len(table))).tolist())
+    return tuple(_kernels.hop_counts(neighbour_table(graph)).tolist())
 
 
 def aspl(graph: nx.Graph) -> float:
@@ -100,16 +103,31 @@ def aspl_bound(nodes: int, degree: int) -> float:
     """
     if not 1 <= degree < nodes:
         raise SpecError(f"degree must be in [1, nodes), got degree={degree}, nodes={nodes}")
+    if degree == 1 < nodes - 1:
+        return math.inf  # degree 1 joins pairs and no more
+    return least_hops(nodes, degree) / (nodes - 1)
+
+
+def least_hops(nodes: int, degree: int) -> int:
+    """Least sum of hops from one node to all others; as `aspl_bound`, for degrees above 1."""
     left, hops, total, shell = nodes - 1, 0, 0, degree
     while left > 0:
         hops += 1
         here = min(left, shell)
-        if here == 0:
-            return math.inf  # degree 1 joins pairs and no more
         total += hops * here
         left -= here
         shell *= degree - 1
-    return total / (nodes - 1)
+    return total
+
+
+def least_levels(nodes: int, degree: int) -> int:
+    """Least diameter in hops that the bound allows, for degrees above 1."""
+    left, hops, shell = nodes - 1, 0, degree
+    while left > 0:
+        hops += 1
+        left -= shell
+        shell *= degree - 1
+    return hops
 
 
 def aspl_random(nodes: int, degree: int) -> float:
@@ -163,9 +181,21 @@ def _longest(counts: tuple[int, ...], nodes: int) -> float:
 
 
 def _spectrum(graph: nx.Graph, degree: int) -> tuple[float, float]:
-    """Spectral gap and Ramanujan margin; both from the dense adjacency matrix."""
-    matrix = nx.to_numpy_array(graph, nodelist=range(len(graph)))
-    values = np.linalg.eigvalsh(matrix)
+    """Spectral gap and Ramanujan margin, from the extreme eigenvalues."""
+    values = extreme_eigenvalues(graph)
     others = (abs(v) for v in values[:-1] if v > 1e-9 - degree)  # -degree: bipartite, trivial
     largest = max(others, default=0.0)
     return float(degree - values[-2]), float(2 * math.sqrt(degree - 1) - largest)
+
+
+def extreme_eigenvalues(graph: nx.Graph) -> NDArray[np.float64]:
+    """Adjacency eigenvalues of a graph on 0..n-1, ascending; only the outer four if large."""
+    nodes = len(graph)
+    if nodes <= MOST_DENSE_NODES:
+        return np.linalg.eigvalsh(nx.to_numpy_array(graph, nodelist=range(nodes)))
+    matrix = nx.to_scipy_sparse_array(graph, nodelist=range(nodes), dtype=float)
+    start = np.random.default_rng(0).standard_normal(nodes)
+    ends = [
+        eigsh(matrix, 2, which=end, v0=start, return_eigenvectors=False) for end in ("SA", "LA")
+    ]
+    return np.sort(np.concatenate(ends))

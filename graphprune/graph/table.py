@@ -71,7 +71,16 @@ def graph_of(table: Table) -> nx.Graph:
     return graph
 
 
-def reach_tables(nodes: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Two empty reach tables for the kernels; shape (nodes, ceil(nodes / 64)) each."""
-    shape = (nodes, (nodes + 63) // 64)
-    return np.empty(shape, np.uint64), np.empty(shape, np.uint64)
+def edges_of(table: Table) -> Table:
+    """Edges of a table without padding; shape (edges, 2), smaller node first."""
+    sources = np.repeat(np.arange(len(table), dtype=np.int32), table.shape[1])
+    targets = table.ravel()
+    once = sources < targets
+    return np.stack([sources[once], targets[once]], axis=1)
+
+
+def table_of_edges(edges: Table, nodes: int) -> Table:
+    """The table of a regular graph from its edges, each listed once; rows are sorted."""
+    ends = np.concatenate([edges, edges[:, ::-1]])
+    ends = ends[np.lexsort((ends[:, 1], ends[:, 0]))]
+    return np.ascontiguousarray(ends[:, 1].reshape(nodes, -1), dtype=np.int32)

@@ -11,6 +11,7 @@ from graphprune.allocation import Plan, allocate
 from graphprune.errors import SpecError
 from graphprune.graph import GraphSpec, random_regular, shorten
 from graphprune.graph.effort import usual_steps
+from graphprune.graph.shipped import shipped_graph
 from graphprune.graph.table import regular_table
 from graphprune.mask import Dialect, Mask, adjacency, expand, unstructured
 from graphprune.nn.layers import layers_of
@@ -136,6 +137,8 @@ def check_graph(graph: nx.Graph, plan: Plan) -> None:
 
 
 def usual_graph(spec: GraphSpec) -> nx.Graph:
-    """The graph used where none is given: random regular, its paths shortened briefly."""
+    """The graph used where none is given: shipped, or random regular with paths shortened."""
+    if (graph := shipped_graph(spec.nodes, spec.degree)) is not None:
+        return graph
     steps = usual_steps(spec.nodes, spec.degree)
     return shorten(random_regular(spec), steps=steps, seed=spec.seed).graph

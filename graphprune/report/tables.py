@@ -31,9 +31,36 @@ def graph_table(values: Mapping[str, Any]) -> Table:
     table.add_row("spectral gap", f"{values['spectral_gap']:.4f}", "")
     ramanujan = "Ramanujan" if values["ramanujan_margin"] >= -1e-9 else "not Ramanujan"
     table.add_row("Ramanujan margin", f"{values['ramanujan_margin']:.4f}", ramanujan)
+    if "method" in values:
+        others = values.get("race", [])[1:4]
+        beside = ", ".join(f"{other['name']} {other['aspl']:.4f}" for other in others)
+        table.add_row("found by", values["method"], beside)
+    if "evenness" in values:
+        before, after = values["evenness"]["before"], values["evenness"]["after"]
+        evened = f"{after['walk_variance']:.4f}"
+        table.add_row("2-walk variance", evened, f"{before['walk_variance']:.4f} before")
+        table.add_row("  second eigenvalue", f"{after['second_eigenvalue']:.4f}", "")
     if "evaluations" in values:
         rate = values["evaluations"] / max(values["seconds"], 1e-9)
         table.add_row("evaluations", f"{values['evaluations']:,}", f"{rate:,.0f} a second")
+    return table
+
+
+def shipped_table(graphs: Iterable[Mapping[str, Any]]) -> Table:
+    """The graphs that come with the package."""
+    columns = ("nodes", "degree", "ASPL", "above the bound", "diameter", "found by", "faults")
+    table = _table("shipped graphs", columns)
+    for values in graphs:
+        aspl, bound = values["aspl"], values["aspl_bound"]
+        table.add_row(
+            str(values["nodes"]),
+            str(values["degree"]),
+            f"{aspl:.5f}",
+            f"{100 * (aspl / bound - 1):.2f} %",
+            str(values["diameter"]),
+            values["method"],
+            "; ".join(values.get("faults", ())),
+        )
     return table
 
 

@@ -6,10 +6,13 @@ padded with `u` itself. Callers guarantee that it is symmetric and otherwise fre
 Kernels that swap edges want tables without padding (regular graphs).
 """
 
+from graphprune.graph._kernels.far import anneal_far as anneal_far
+from graphprune.graph._kernels.far import beyond_pairs as beyond_pairs
+from graphprune.graph._kernels.lifts import anneal_lift as anneal_lift
+from graphprune.graph._kernels.lifts import spare_tables as spare_tables
+from graphprune.graph._kernels.reach import NO_LIMIT as NO_LIMIT
 from graphprune.graph._kernels.reach import UNCONNECTED as UNCONNECTED
 from graphprune.graph._kernels.reach import hop_counts as hop_counts
-from graphprune.graph._kernels.reach import reach_next_hop as reach_next_hop
-from graphprune.graph._kernels.reach import reach_one_hop as reach_one_hop
 from graphprune.graph._kernels.reach import total_hops as total_hops
 from graphprune.graph._kernels.swaps import anneal as anneal
 from graphprune.graph._kernels.swaps import has as has
@@ -17,4 +20,7 @@ from graphprune.graph._kernels.swaps import replace as replace
 from graphprune.graph._kernels.swaps import rewire as rewire
 from graphprune.graph._kernels.swaps import scramble as scramble
 from graphprune.graph._kernels.swaps import swappable as swappable
+from graphprune.graph._kernels.walk_rows import far_pairs as far_pairs
+from graphprune.graph._kernels.walk_rows import walk_tables as walk_tables
+from graphprune.graph._kernels.walks import anneal_walks as anneal_walks
 from graphprune.graph._kernels.words import popcount as popcount

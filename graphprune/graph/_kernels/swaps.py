@@ -79,8 +79,7 @@ def anneal(neighbours, best, proposals, slack, target, totals, improvements):
     Returns:
         Evaluations made and improvements found, as counts.
     """
-    reach = np.empty((neighbours.shape[0], (neighbours.shape[0] + 63) // 64), np.uint64)
-    spare = np.empty_like(reach)
+    beyond = np.empty(neighbours.shape[0], np.int64)
     evaluations = 0
     improved = 0
     for t in range(proposals.shape[0]):
@@ -93,7 +92,7 @@ def anneal(neighbours, best, proposals, slack, target, totals, improvements):
             continue
         rewire(neighbours, u, v, x, y)
         allowed = away + math.floor(slack[t])
-        total = total_hops(neighbours, target + allowed, reach, spare)
+        total = total_hops(neighbours, target + allowed, beyond)
         evaluations += 1
         if total >= UNCONNECTED or abs(total - target) > allowed:
             rewire(neighbours, u, y, x, v)

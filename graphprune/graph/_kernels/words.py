@@ -6,7 +6,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 ONE = np.uint64(1)
-LOW_SIX_BITS = 63
+LOW_SIX_BITS = np.uint64(63)
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
 
