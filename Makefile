@@ -47,7 +47,10 @@ format: $(READY)  ## format the code
 bench: $(READY)  ## measure path lengths, search, start-up and main job beside their peers (minutes)
 	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/aspl_evaluation.py
+	$(BIN)/python benchmarks/swap_evaluations.py
 	$(BIN)/python benchmarks/search_ten_seconds.py
+	$(BIN)/python benchmarks/first_search.py
+	$(BIN)/python benchmarks/evenness.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/main_job.py
 

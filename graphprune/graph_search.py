@@ -157,9 +157,12 @@ def _even_out(found: SearchResult, request: GraphRequest, tell: Monitor) -> Even
     seconds = None
     if request.seconds is not None:
         seconds = max(LEAST_EVEN_SECONDS, request.seconds - found.seconds)
+    steps = request.steps
+    if steps is None and seconds is None:
+        steps = usual_steps(request.nodes, request.degree)
     return even_out(
         found.graph,
-        steps=usual_steps(request.nodes, request.degree) if seconds is None else request.steps,
+        steps=steps,
         seconds=seconds,
         seed=request.seed,
         progress=lambda share, variance: tell.progress(share, f"variance {variance:.4f}"),

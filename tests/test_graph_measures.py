@@ -19,7 +19,9 @@ from graphprune.graph import (
     diameter,
     hop_histogram,
     measure,
+    measures,
     random_regular,
+    ring_lattice,
 )
 
 TWO_TRIANGLES = nx.disjoint_union(nx.complete_graph(3), nx.complete_graph(3))
@@ -199,3 +201,31 @@ def test_bound_and_expectation_refuse_degrees_that_no_graph_has(function, degree
         function(8, degree)
     with pytest.raises(SpecError, match="got degree=8, nodes=8"):
         function(8, 8)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        nx.random_regular_graph(4, 60, seed=1),
+        ring_lattice(GraphSpec(40, 4)),
+        nx.hypercube_graph(5),
+    ],
+    ids=str,
+)
+def test_few_eigenvalues_of_large_graphs_tell_the_same_as_all(graph, monkeypatch):
+    graph = nx.convert_node_labels_to_integers(graph)
+    whole = measure(graph)
+    monkeypatch.setattr(measures, "MOST_DENSE_NODES", 10)
+    assert len(measures.extreme_eigenvalues(graph)) == 4
+    few = measure(graph)
+    assert few.spectral_gap == pytest.approx(whole.spectral_gap, abs=1e-8)
+    assert few.ramanujan_margin == pytest.approx(whole.ramanujan_margin, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "degree", "levels"),
+    [(10, 3, 2), (11, 4, 2), (18, 4, 3), (64, 6, 3), (64, 4, 4), (6, 5, 1)],
+)
+def test_least_levels_is_the_diameter_of_a_full_tree(nodes, degree, levels):
+    assert measures.least_levels(nodes, degree) == levels
+    assert measures.least_hops(nodes, degree) == naive.least_hops(nodes, degree)

@@ -324,6 +324,16 @@ def test_a_state_of_other_contestants_is_refused():
         Race([reaching("a", 5)], Effort(steps=6400), state=states[0])
 
 
+@pytest.mark.parametrize(
+    "damage", [{"alive": None}, {"entries": {"a": {}}}, {"spent": "long"}, {"round": None}]
+)
+def test_a_damaged_state_is_refused(damage):
+    _, states = by_round([reaching("a", 5)], steps=9)
+    state = {key: value for key, value in (states[0] | damage).items() if value is not None}
+    with pytest.raises(SearchError, match="damaged"):
+        Race([reaching("a", 5)], Effort(steps=9), state=state).run()
+
+
 @pytest.mark.parametrize("effort", [{"steps": 0}, {"seconds": 0.0}, {"seconds": 0, "steps": 9}])
 def test_no_effort_leaves_chains_as_they_began(effort):
     run = Race([contestant("a", start=cycle(7))], Effort(**effort))
@@ -400,9 +410,20 @@ def test_the_winner_at_the_target_is_no_matter_of_speed():
         field = [contestant("a", target=TRIANGLE, spoil=spoil)]
         run = Race(field, Effort(steps=40, threads=2))
         run.run()
-        return run.leader().leader.seed
+        return run.winner()[1].seed
 
-    assert winner(fast=0) == winner(fast=1)
+    assert winner(fast=0) == winner(fast=1) == (0, 0, 1)  # that of the fewest proposals
+
+
+def test_the_target_reached_by_one_thread_stops_the_others_soon():
+    def spoil(chain):
+        chain.low = chain.high = 3 if chain.seed[2] == 1 else 9
+
+    field = [contestant("a", target=TRIANGLE, spoil=spoil, length=10**12)]
+    run = Race(field, Effort(steps=10**12, threads=2))
+    run.run()
+    assert run.winner()[1].seed == (0, 0, 1)
+    assert run.steps < 10**6
 
 
 def test_progress_is_told_the_share_and_the_best_total():

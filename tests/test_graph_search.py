@@ -191,6 +191,15 @@ def test_a_killed_search_goes_on_to_the_same_graph(tmp_path, killed, options):
     assert not (folder.target / "checkpoints").exists()
 
 
+def test_a_killed_search_is_gone_on_with_and_not_begun_anew(killed):
+    request = GraphRequest(nodes=26, degree=3, steps=300)
+    folder = killed(request)
+    body = json.loads((folder.checkpoints / STATE).read_text())
+    body["state"]["spent"] = 1000.0
+    (folder.checkpoints / STATE).write_text(json.dumps(body))
+    assert found_by(request, folder)["seconds"] >= 1000
+
+
 @pytest.mark.parametrize(
     "other",
     [{"steps": 301}, {"seed": 5}, {"nodes": 28}, {"families": ("free",)}, {"method": "anneal"}],

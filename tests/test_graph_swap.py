@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from graphprune.errors import SearchError, SpecError
 from graphprune.graph import (
     GraphSpec,
+    _kernels,
     approach,
     aspl,
     aspl_bound,
@@ -192,6 +193,34 @@ def _small_blocks(monkeypatch):
     monkeypatch.setattr(chain, "BLOCK_WORK", 10_000)
     monkeypatch.setattr(race, "WAKE_SECONDS", 0.002)
     monkeypatch.setattr(race, "SAVE_SECONDS", -1.0)
+
+
+@pytest.fixture
+def slacks(_small_blocks, monkeypatch):
+    """Mean slack of each block of proposals, in hops."""
+    means = []
+    anneal = _kernels.anneal
+
+    def spy(table, best, proposals, slack, *others):
+        means.append(slack.mean())
+        return anneal(table, best, proposals, slack, *others)
+
+    monkeypatch.setattr(_kernels, "anneal", spy)
+    return means
+
+
+@pytest.mark.parametrize("search", [shorten, lengthen])
+def test_annealing_cools_down(slacks, search):
+    search(SPARSE, steps=1_000)
+    _, *blocks = slacks  # the first proposal of all is the probe's
+    assert blocks[0] > 2 * blocks[-1] > 0
+
+
+@pytest.mark.parametrize("search", [shorten, lengthen])
+def test_a_descent_accepts_no_step_up(slacks, search):
+    search(SPARSE, steps=1_000, method="descend")
+    assert len(slacks) > 3
+    assert set(slacks) == {0.0}
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from graphprune.errors import SearchError
+from graphprune.graph.chain import Chain
 from graphprune.graph.contestant import Contestant, Entry, State
 from graphprune.graph.effort import Effort
 from graphprune.graph.snapshot import best_of, restore, snapshot
@@ -45,6 +46,9 @@ class Race:
         self.alive = [c.name for c in contestants if not c.finisher]
         self.interrupted = False
         self._stop = threading.Event()
+        # A thread that reaches the target lets others go on until they have made as many
+        # proposals, so that which thread is faster has no say in who wins.
+        self._enough: float = math.inf
         self._resumed = state is not None
         if state is not None:
             self._restore(state)
@@ -58,8 +62,18 @@ class Race:
     @property
     def steps(self) -> int:
         """Proposals made by the busiest thread."""
-        chains = zip(*(entry.chains for entry in self.entries.values()), strict=True)
-        return max((sum(chain.steps for chain in each) for each in chains), default=0)
+        threads = range(self.effort.threads)
+        return max((self._steps_of(thread) for thread in threads), default=0)
+
+    def winner(self) -> tuple[Entry, Chain]:
+        """The best chain of all, of those at the target that of the fewest proposals."""
+        chains = [
+            ((chain.away, self._steps_of(thread) if chain.away == 0 else 0), entry, chain)
+            for entry in self.entries.values()
+            for thread, chain in enumerate(entry.chains)
+        ]
+        _, entry, chain = min(chains, key=lambda each: each[0])
+        return entry, chain
 
     def leader(self) -> Entry:
         """The contestant with the best graph."""
@@ -72,7 +86,7 @@ class Race:
                 self._enter(index)
         self._began = time.monotonic() - self.spent
         try:
-            while self.round < self.rounds and not self._over():
+            while self.round < self.rounds and (self._resumed or not self._over()):
                 if not self._resumed:
                     self._prepare()
                 self._resumed = False
@@ -149,7 +163,7 @@ class Race:
         rest = sum(parts)
         for at, entry in enumerate(racing):
             if entry.contestant.favourite:
-                parts[at] = rest
+                parts[at] = rest - parts[at]
         return [part / sum(parts) for part in parts]
 
     def _run_round(self) -> None:
@@ -178,9 +192,7 @@ class Race:
                     for job in done:
                         job.result()
                     self._report()
-                    # where steps alone are asked for, every thread goes on to its own end,
-                    # so that which thread is faster has no say
-                    if self._late() or (self.effort.steps is None and self._over()):
+                    if self._late():
                         self._stop.set()
                     if self.save is not None and time.monotonic() - saved > SAVE_SECONDS:
                         self.save(self.state())
@@ -192,14 +204,22 @@ class Race:
 
     def _run_chain(self, entry: Entry, thread: int) -> None:
         chain = entry.chains[thread]
-        while chain.runs < entry.until and not self._stop.is_set():
+
+        def halted() -> bool:
+            return self._stop.is_set() or self._steps_of(thread) >= self._enough
+
+        while chain.away and chain.runs < entry.until and not halted():
             began = time.monotonic()
-            chain.run(entry.length, self._stop.is_set)
-            if not self._stop.is_set():
+            chain.run(entry.length, halted)
+            if chain.away == 0:
+                self._enough = min(self._enough, self._steps_of(thread))
+            if chain.away == 0 or not halted():
                 entry.saved[thread] = snapshot(chain)
                 entry.rate = entry.length / max(time.monotonic() - began, 1e-9)
-            if chain.away == 0:
-                return
+
+    def _steps_of(self, thread: int) -> int:
+        """Proposals of a thread so far."""
+        return sum(entry.chains[thread].steps for entry in self.entries.values())
 
     def _next(self) -> None:
         """Drop the worse half, and go on to the next round."""
@@ -250,7 +270,7 @@ class Race:
         known = {contestant.name for contestant in self.contestants}
         if lost := set(state["alive"]) - known:
             raise SearchError(f"the saved search had {min(lost)!r}, this one has not")
-        self.round, self.spent = state["round"], state["spent"]
+        self.round, self.spent = int(state["round"]), float(state["spent"])
         for index, contestant in enumerate(self.contestants):
             kept = state["entries"].get(contestant.name)
             if kept is None:

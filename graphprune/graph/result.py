@@ -54,13 +54,9 @@ class SearchResult:
         return self.diameter <= 2
 
 
-def result_of(race: Race, effort: Effort, *, start: int, method: str = "") -> SearchResult:
-    """The result of a race that has run; `start` is the total it began with.
-
-    `method` overrides the winner's name.
-    """
-    winner = race.leader()
-    chain = winner.leader
+def result_of(race: Race, effort: Effort, *, start: int) -> SearchResult:
+    """The result of a race that has run; `start` is the total it began with."""
+    winner, chain = race.winner()
     table = chain.best
     assert table is not None, "a race has at least one chain that begins with a graph"
     nodes = len(table)
@@ -74,7 +70,7 @@ def result_of(race: Race, effort: Effort, *, start: int, method: str = "") -> Se
         seconds=race.spent,
         seed=effort.seed,
         threads=effort.threads,
-        method=method or winner.contestant.name,
+        method=winner.contestant.name,
         history=tuple((at, hops / pairs) for at, hops in chain.history),
         interrupted=race.interrupted,
         race=tuple(
