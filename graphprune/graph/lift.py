@@ -150,17 +150,18 @@ def groups(nodes: int, degree: int) -> list[Group]:
 def _promise(group: Group, nodes: int) -> float:
     """Lower is better; from trials at 64 to 4,096 nodes.
 
-    Best were eight to sixteen base nodes; a turn whose powers all differ; no inversion, which
-    makes every product of two turns commute.
+    Best were eight to sixteen base nodes (twice that from 512 nodes on) and long turns whose
+    powers differ; worst an inversion, which makes every product of two turns commute.
     """
-    base = nodes // group.order
-    wanted = 8 if nodes < 512 else 16
-    worth = abs(math.log2(base / wanted))
+    base = math.log2(nodes // group.order)
+    least = 3 if nodes < 512 else 4
+    away = max(0.0, least - base, base - least - 1)
     if group.turn == 1:
-        return worth + 0.5
+        return away + 0.1
     if group.multiplier == group.order - 1:
-        return worth + 2
-    return worth + 0.25 * math.log2(group.turn / _period(group.multiplier, group.order))
+        return away + 2
+    period = _period(group.multiplier, group.order)
+    return away + 0.05 * math.log2(group.turn) - 0.1 * math.log2(period)
 
 
 def _period(multiplier: int, order: int) -> int:
