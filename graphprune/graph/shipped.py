@@ -6,6 +6,7 @@ symmetry; or the whole graph in the standard sparse6 code.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,6 @@ from typing import Any
 
 import networkx as nx
 import numpy as np
-from scipy.sparse.csgraph import shortest_path
 
 from graphprune.errors import FileError, GraphPruneError
 from graphprune.graph.lift import Group, Lift
@@ -23,6 +23,7 @@ from graphprune.graph.named import named_graph
 from graphprune.graph.table import graph_of
 
 FILE = "shipped.json"
+BLOCK = 256  # sources counted at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +63,19 @@ class Shipped:
     def faults(self) -> list[str]:
         """What is wrong with the graph; empty where every claim holds.
 
-        Distances are counted twice, by this package and by scipy.
+        Distances are counted twice, by the kernels of this package and by products of scipy's
+        sparse matrices.
         """
         try:
             graph = self.graph()
             counts = hop_histogram(graph)
         except (GraphPruneError, nx.NetworkXError) as error:
             return [str(error)]
-        hops = shortest_path(
-            nx.to_scipy_sparse_array(graph, range(len(graph))), unweighted=True
-        )
         facts = {
             "nodes": (len(graph), self.nodes),
             "degrees": ({degree for _, degree in graph.degree}, {self.degree}),
             "total hops": (sum(h * count for h, count in enumerate(counts)), self.total),
-            "total hops by scipy": (float(hops.sum()), float(self.total)),
+            "total hops by scipy": (_total_by_products(graph), self.total),
             "diameter": (len(counts) - 1, self.diameter),
             "pairs joined": (sum(counts), self.nodes**2),
         }
@@ -113,6 +112,29 @@ def packed(graph: nx.Graph, method: str) -> dict[str, Any]:
         rows = [sorted(graph[source]) for source in sources]
         return {"group": [group.order, group.multiplier, group.turn], "rows": rows}
     return {"sparse6": nx.to_sparse6_bytes(graph, header=False).decode().strip()}
+
+
+def _total_by_products(graph: nx.Graph) -> float:
+    """Total hops over ordered pairs; infinite where some pair is unconnected.
+
+    Sources are taken in blocks: one more hop is one product with the adjacency matrix.
+    """
+    nodes = len(graph)
+    matrix = nx.to_scipy_sparse_array(graph, range(nodes), dtype=np.float32)
+    total = 0
+    for first in range(0, nodes, BLOCK):
+        sources = np.arange(first, min(first + BLOCK, nodes))
+        reached = np.zeros((nodes, len(sources)), np.float32)
+        reached[sources, np.arange(len(sources))] = 1
+        left = before = reached.size - len(sources)
+        while left:
+            total += left  # a pair not reached yet is one more hop away
+            reached = np.minimum(matrix @ reached + reached, 1)
+            left = reached.size - int(np.count_nonzero(reached))
+            if left == before:
+                return math.inf
+            before = left
+    return total
 
 
 def _unpacked(form: Mapping[str, Any]) -> nx.Graph:
