@@ -161,7 +161,8 @@ def graph(
     **options: Any,
 ) -> None:
     """Search a regular graph with short paths and write it. Ctrl-C keeps the best so far."""
-    from graphprune.graph_search import GraphRequest, describe, search
+    from graphprune.graph_request import GraphRequest
+    from graphprune.graph_search import describe, search
     from graphprune.printing import show_graph
     from graphprune.run_folder import choose
     from graphprune.terminal import TerminalMonitor

@@ -317,3 +317,15 @@ def test_slack_is_exponential_and_temperatures_fall_geometrically():
     assert chance.cooled(8.0, 0.5, 0, total) == 8.0
     assert chance.cooled(8.0, 0.5, total // 2 + 3, total) == pytest.approx(2.0)
     assert chance.cooled(0.0, 0.0, 5, total) == 0.0
+
+
+def test_a_lift_with_repeated_arcs_never_becomes_the_best():
+    group = Group(3)  # three nodes have no simple graph of degree 4
+    arcs = random_arcs(3, 4, group, np.random.default_rng(0))
+    counters = np.array([FAR, FAR, 0, 0], np.int64)
+    best, spare = (arcs[0].copy(), arcs[1].copy()), lifts.spare_tables(1, numbers(group))
+    schedule = 5.0, 1.0, 0, 300, 300
+    rng = np.array([9], np.uint64)
+    lifts.anneal_lift(*arcs, *best, 4, numbers(group), rng, counters, 0, schedule, spare)
+    assert counters[0] < FAR
+    assert counters[1] == FAR
