@@ -184,8 +184,11 @@ def test_a_killed_search_goes_on_to_the_same_graph(tmp_path, killed, options):
     folder = killed(request)
     resumed = found_by(request, folder)
     whole = found_by(request, RunFolder(tmp_path / "whole"))
-    for name in ("hash", "aspl", "method", "steps", "evaluations", "race"):
+    for name in ("hash", "aspl", "method"):
         assert resumed[name] == whole[name], name
+    if "threads" not in options:  # at the target, how far a second thread gets is up to speed
+        for name in ("steps", "evaluations", "race"):
+            assert resumed[name] == whole[name], name
     assert read_graph(folder.target / "graph.json").edges
     assert not folder.partial.exists()
     assert not (folder.target / "checkpoints").exists()

@@ -283,3 +283,6 @@ class Race:
             for chain, saved in zip(entry.chains, entry.saved, strict=True):
                 restore(saved, chain)
         self.alive = list(state["alive"])
+        for thread in range(self.effort.threads):
+            if any(entry.chains[thread].away == 0 for entry in self.entries.values()):
+                self._enough = min(self._enough, self._steps_of(thread))
