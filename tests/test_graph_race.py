@@ -426,6 +426,26 @@ def test_the_target_reached_by_one_thread_stops_the_others_soon():
     assert run.steps < 10**6
 
 
+def test_a_resumed_race_stops_the_threads_that_have_proposed_enough():
+    def spoil(chain):
+        chain.low = chain.high = 3 if chain.seed[2] == 1 else 9
+
+    def field(length):
+        return [contestant("a", target=TRIANGLE, spoil=spoil, length=length)]
+
+    whole = Race(field(40), Effort(steps=40, threads=2))
+    whole.run()
+    reached = whole.entries["a"].chains[1].steps
+    state = json.loads(json.dumps(whole.state()))
+    state["round"] = 0  # as if killed before the other thread was through
+    resumed = Race(field(40), Effort(steps=10**12, threads=2), state=state)
+    resumed.entries["a"].until = 10**9
+    resumed.run()
+    assert resumed.winner()[1].seed == (0, 0, 1)
+    assert resumed.entries["a"].chains[1].steps == reached
+    assert resumed.steps < 10**6
+
+
 def test_progress_is_told_the_share_and_the_best_total():
     told = []
     field = [contestant("a", low=10), contestant("b", low=9)]
