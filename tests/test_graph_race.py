@@ -3,8 +3,6 @@
 import itertools
 import json
 import math
-import os
-import signal
 import threading
 import time
 from functools import partial
@@ -18,6 +16,7 @@ from chains import (
     fingerprint,
     real_chains,
 )
+from interrupts import Stopper, press_ctrl_c, raise_interrupt
 
 from graphprune.errors import SearchError
 from graphprune.graph import GraphSpec, race, random_regular
@@ -456,26 +455,6 @@ def test_progress_is_told_the_share_and_the_best_total():
     assert 0 <= shares[0] < shares[-1] == pytest.approx(1, abs=1e-2)
     assert list(totals) == sorted(totals, reverse=True)
     assert totals[-1] == run.leader().leader.total == cycle_total(9)
-
-
-class Stopper:
-    """A progress callback that ends the race once proposals have been made."""
-
-    def __init__(self, stop):
-        self.stop, self.stopped = stop, False
-
-    def __call__(self, share, total):
-        if share > 0 and not self.stopped:
-            self.stopped = True
-            self.stop()
-
-
-def raise_interrupt():
-    raise KeyboardInterrupt
-
-
-def press_ctrl_c():
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -3,8 +3,6 @@
 import itertools
 import json
 import math
-import os
-import signal
 
 import hypothesis.strategies as st
 import naive
@@ -12,6 +10,7 @@ import networkx as nx
 import pytest
 from graphs import COMPILED, SEEDS, connected_graphs, regular_graphs, rows_of
 from hypothesis import given, settings
+from interrupts import Stopper, press_ctrl_c, raise_interrupt
 
 from graphprune.errors import SearchError, SpecError
 from graphprune.graph import (
@@ -318,26 +317,6 @@ def test_a_state_of_the_other_method_is_refused(monkeypatch):
     shorten(RING, steps=9, save=states.append)
     with pytest.raises(SearchError, match="had 'anneal', this one has not"):
         shorten(RING, steps=9, method="descend", state=states[-1])
-
-
-class Stopper:
-    """A progress callback that ends the search once swaps have been proposed."""
-
-    def __init__(self, stop):
-        self.stop, self.stopped = stop, False
-
-    def __call__(self, share, aspl):
-        if share > 0 and not self.stopped:
-            self.stopped = True
-            self.stop()
-
-
-def raise_interrupt():
-    raise KeyboardInterrupt
-
-
-def press_ctrl_c():
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
