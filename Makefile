@@ -44,7 +44,7 @@ format: $(READY)  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## measure path lengths, search, start-up and main job beside their peers (minutes)
+bench: $(READY)  ## measure path lengths, search, start-up, main job and compact networks beside their peers (minutes)
 	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/aspl_evaluation.py
 	$(BIN)/python benchmarks/swap_evaluations.py
@@ -53,6 +53,8 @@ bench: $(READY)  ## measure path lengths, search, start-up and main job beside t
 	$(BIN)/python benchmarks/evenness.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/main_job.py
+	$(BIN)/python benchmarks/compact_linear.py
+	$(BIN)/python benchmarks/compact_latency.py --threads 1
 
 clean:  ## remove the environment, caches and runs
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from graphprune.options import RATIO, resolve, shared
+from graphprune.model_commands import bench, compact, export, inspect
+from graphprune.options import RATIO, RUNS, resolve, shared
 from graphprune.shell import NEGATIVE, Commands, complain
-
-RUNS = Path("runs")
 
 
 @click.group(
@@ -199,18 +198,5 @@ def graphs(*, verify: bool, as_json: bool, quiet: bool) -> None:
         sys.exit(NEGATIVE)
 
 
-@main.command()
-@click.argument("model")
-@click.option("--ratio", type=RATIO, default=0.9)
-@click.option("--data", default="cifar10", help="Data set whose shapes the model gets.")
-@shared("nodes", "skip", "dialect", "json")
-def inspect(*, model: str, as_json: bool, **options: Any) -> None:
-    """Show what would be pruned in MODEL and why not the rest, without data or training.
-
-    MODEL is a name (mlp, resnet20, ...) or package.module:function.
-    """
-    from graphprune.inspection import inspect_request
-    from graphprune.printing import show_plan
-    from graphprune.request import Request
-
-    show_plan(inspect_request(Request(model=model, **options)), as_json=as_json)
+for command in (inspect, compact, export, bench):
+    main.add_command(command)

@@ -26,7 +26,7 @@ from graphprune.graph.shipped import shipped_graph
 from graphprune.material import Material, load_material
 from graphprune.models import build_model
 from graphprune.monitor import Monitor, Silent
-from graphprune.nn import count, plan, prune, prune_unstructured
+from graphprune.nn import compact, count, plan, prune, prune_unstructured
 from graphprune.nn.pruning import check_graph
 from graphprune.records import Record
 from graphprune.request import Request
@@ -249,6 +249,7 @@ def _outcome(
         found=job.found,
         graphs=job.graphs,
         networks=job.networks,
+        small=compact(job.networks["pruned"]).eval(),
         curves=curves,
         accuracy=scores,
         example=test.normalised(test.images[: job.request.latency_batch]),

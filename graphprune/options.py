@@ -1,6 +1,7 @@
 """Options that commands share, and what options not given stand for."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from graphprune.model_request import ModelRequest
     from graphprune.request import Request
     from graphprune.training import Settings
 
 RATIO = click.FloatRange(0, 1, min_open=True, max_open=True)
+RUNS = Path("runs")
 
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
@@ -57,6 +60,11 @@ SHARED: dict[str, Decorator] = {
         type=click.IntRange(min=3),
         help="Nodes of the graph. [default: the narrowest layer that can be pruned, <= 64]",
     ),
+    "degree": click.option(
+        "--degree",
+        type=click.IntRange(min=2),
+        help="Edges a node, instead of a ratio; asks for --nodes.",
+    ),
     "dialect": click.option(
         "--dialect",
         type=click.Choice(["rgp", "relational"]),
@@ -76,6 +84,71 @@ def shared(*names: str) -> Decorator:
         return function
 
     return decorate
+
+
+UNTRAINED = ("ratio", "nodes", "degree", "skip", "dialect", "data")
+
+
+def _to_shape(_ctx: Any, _option: Any, value: str | None) -> tuple[int, ...] | None:
+    """`"3,32,32"` to `(3, 32, 32)`; anything else is refused."""
+    if value is None:
+        return None
+    if re.fullmatch(r"[1-9][0-9]{0,5}(,[1-9][0-9]{0,5})*", value, re.ASCII) is None:
+        raise click.BadParameter(f"{value!r} is no shape such as 3,32,32")
+    return tuple(map(int, value.split(",")))
+
+
+MODEL: tuple[Decorator, ...] = (
+    click.argument("source", metavar="MODEL"),
+    click.option(
+        "--model",
+        "builder",
+        metavar="MODULE:FUNCTION",
+        help="Builds the dense network of a folder, where it is one of your own.",
+    ),
+    click.option(
+        "--input",
+        "shape",
+        callback=_to_shape,
+        metavar="SHAPE",
+        help="Shape of one input, 3,32,32 say. [default: as the model was saved]",
+    ),
+    click.option(
+        "--ratio",
+        type=RATIO,
+        help="Share of weights to prune of an untrained network. [default: 0.9]",
+    ),
+    SHARED["nodes"],
+    SHARED["degree"],
+    SHARED["skip"],
+    click.option(
+        "--dialect",
+        type=click.Choice(["rgp", "relational"]),
+        help="relational adds a self-edge to every node. [default: rgp]",
+    ),
+    click.option(
+        "--data", help="Data set whose shapes an untrained network gets. [default: cifar10]"
+    ),
+)
+
+
+def model_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The argument MODEL and all that it takes to read, or to build and prune it."""
+    for option in reversed(MODEL):
+        function = option(function)
+    return function
+
+
+def take_model(options: dict[str, Any]) -> "ModelRequest":
+    """Take what `model_options` gave, and the seed, out of a command's options.
+
+    Raises:
+        SpecError: The options do not go together.
+    """
+    from graphprune.model_request import ModelRequest
+
+    names = ("source", "builder", "shape", "seed", *UNTRAINED)
+    return ModelRequest(**{name: options.pop(name) for name in names if name in options})
 
 
 PAPER: dict[str, Any] = {

@@ -1,12 +1,22 @@
 """Records as people read them on the terminal."""
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from graphprune.records import Record
+from graphprune.report.model_tables import (
+    byte_size,
+    comparison,
+    latency_table,
+    layout_table,
+    size_lines,
+    verdict_line,
+)
 from graphprune.report.tables import (
     dense_lines,
     graph_table,
@@ -14,9 +24,13 @@ from graphprune.report.tables import (
     plan_table,
     shipped_table,
     summary_line,
+    topology_table,
+    whole_lines,
 )
 
 WIDTH = 120  # columns where standard output is no terminal
+FORMS = ("dense", "masked", "compact")
+UNTRAINED = "untrained: random weights, for speed and size only"
 
 
 def show_run(record: Record, *, as_json: bool) -> None:
@@ -30,14 +44,15 @@ def show_run(record: Record, *, as_json: bool) -> None:
     click.echo(summary_line(values["pruning"]))
     for line in dense_lines(values["pruning"]["dense_layers"]):
         click.echo(line)
-    latency = values["latency"]
-    times = ", ".join(
-        f"{name} {latency[f'{name}_ms']:.2f} ms"
-        for name in ("dense", "masked")
-        if f"{name}_ms" in latency
-    )
+    latency, sizes = values["latency"], values["file_bytes"]
+    times = ", ".join(f"{form} {latency[f'{form}_ms']:.2f} ms" for form in FORMS)
     click.echo(f"a batch of {latency['batch']}, threads: {latency['threads']}: {times}")
-    click.echo("masks alone save no time: the zeros they make are still multiplied")
+    click.echo(comparison(latency["compact_ms"], latency["dense_ms"]))
+    click.echo(
+        f"compact outputs differ by {latency['compact_max_abs_error']:.1e} at most; saved: "
+        f"{byte_size(sizes['compact'])} instead of {byte_size(sizes['dense'])} dense "
+        f"({sizes['compact'] / sizes['dense']:.1%})"
+    )
     click.echo(f"written to {values['files']['run']}")
 
 
@@ -77,6 +92,82 @@ def show_shipped(record: Record, *, as_json: bool) -> None:
     if record.settings["verify"]:
         checked, faulty = len(record.values["graphs"]), record.values["faulty"]
         click.echo(f"{checked} graphs rebuilt and counted twice, {faulty} of them faulty")
+
+
+def show_inspected(record: Record, *, as_json: bool) -> None:
+    """Print what was pruned in a saved model, and the measures of its graphs."""
+    if as_json:
+        click.echo(record.to_json(), nl=False)
+        return
+    values, source = record.values, record.settings["request"]["source"]
+    _print(plan_table(values["pruning"], title=source))
+    click.echo(summary_line(values["pruning"]))
+    _print(layout_table({"layers": values["layouts"]}, title="compact form"))
+    _print(topology_table(values["topology"], title="graphs of channel groups"))
+    for line in whole_lines(values["topology"]):
+        click.echo(line)
+
+
+def show_compact(record: Record, *, as_json: bool) -> None:
+    """Print how each layer of a compact model computes, and what it saves."""
+    if as_json:
+        click.echo(record.to_json(), nl=False)
+        return
+    values = record.values
+    _print(layout_table(values, title=values["model"]))
+    _sizes(values)
+    click.echo(
+        f"outputs differ from the masked model's by {values['max_abs_error']:.1e} at most "
+        f"({values['example']})"
+    )
+    where = values["files"].get("model")
+    click.echo(f"written to {where}" if where else "dry run: nothing was written")
+
+
+def show_export(record: Record, *, as_json: bool) -> None:
+    """Print what an ONNX file holds and how well it agrees."""
+    if as_json:
+        click.echo(record.to_json(), nl=False)
+        return
+    values = record.values
+    _sizes(values)
+    if "onnx" not in values:
+        click.echo("dry run: nothing was written")
+        return
+    onnx = values["onnx"]
+    nodes = ", ".join(f"{count} {name}" for name, count in onnx["nodes"].items())
+    click.echo(f"{byte_size(onnx['bytes'])}, opset {onnx['opset']}: {nodes}")
+    if onnx["max_abs_error"] is None:
+        click.echo("not checked: onnxruntime is not installed")
+    else:
+        click.echo(f"outputs differ by {onnx['max_abs_error']:.1e} at most under ONNX Runtime")
+    click.echo(f"written to {values['files']['onnx']}")
+
+
+def show_bench(record: Record, *, as_json: bool) -> None:
+    """Print latency, size and error of every form of a model."""
+    if as_json:
+        click.echo(record.to_json(), nl=False)
+        return
+    values = record.values
+    for timed in values["latency"]:
+        threads = f"{timed['threads']} thread{'s' if timed['threads'] > 1 else ''}"
+        title = f"{values['model']}, batch {timed['batch']}, {threads}"
+        _print(latency_table(values, timed, title=title))
+    _sizes(values)
+    for timed in values["latency"]:
+        click.echo(verdict_line(timed))
+        if not timed["compiled"] and any(row["layout"] == "direct" for row in values["layers"]):
+            click.echo(f"batch {timed['batch']}: the compiled path did not run")
+    if values["onnx_missing"]:
+        click.echo(f"without ONNX Runtime: {', '.join(values['onnx_missing'])} not installed")
+
+
+def _sizes(values: Mapping[str, Any]) -> None:
+    if not values["trained"]:
+        click.echo(UNTRAINED)
+    for line in size_lines(values):
+        click.echo(line)
 
 
 def _print(table: Table) -> None:

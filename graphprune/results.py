@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from graphprune.allocation import Layer, Plan
 from graphprune.data import Dataset
+from graphprune.forms import dense_twin, errors_against, saved_bytes
 from graphprune.graph import SearchResult, aspl, graph_hash
 from graphprune.graph.files import sorted_edges
 from graphprune.graph_search import graph_values, write_graph_files
 from graphprune.mask import facts
 from graphprune.nn import count, masks_of
-from graphprune.nn.saving import save_model
+from graphprune.nn.saving import save_pretrained
 from graphprune.records import Record, write_text
 from graphprune.report import plot_curves, plot_masks
 from graphprune.request import Request
@@ -43,7 +44,8 @@ class Outcome:
     """What a run was asked, what it made and what it measured.
 
     `networks` are the trained networks, `curves` their rows an epoch and `accuracy` their
-    fraction of test images right, all by name, "pruned" among them. `example` is a batch of
+    fraction of test images right, all by name, "pruned" among them; `small` is the pruned one,
+    compact. `example` is a batch of
     normalised test images for counting and timing. `graphs` holds the graph of each network
     that has one.
     """
@@ -55,6 +57,7 @@ class Outcome:
     found: SearchResult | None
     graphs: Mapping[str, nx.Graph]
     networks: Mapping[str, nn.Module]
+    small: nn.Module
     curves: Mapping[str, Rows]
     accuracy: Mapping[str, float]
     example: Tensor
@@ -82,6 +85,7 @@ def record_of(outcome: Outcome, target: Path, *, seconds: float) -> Record:
             "networks": {name: _network_values(name, outcome) for name in outcome.networks},
             "test_images": len(outcome.dataset.test.labels),
             "latency": _latency_values(outcome),
+            "file_bytes": _file_bytes(outcome),
             "files": {name: str(target / path) for name, path in FILES.items()},
         },
         seconds=seconds,
@@ -151,20 +155,30 @@ def _layer_values(layer: Layer) -> dict[str, Any]:
 
 
 def _latency_values(outcome: Outcome) -> dict[str, Any]:
-    """Median milliseconds of a batch, networks timed in turn."""
-    models = {"masked": outcome.pruned}
-    if "dense" in outcome.networks:
-        models["dense"] = outcome.networks["dense"]
-    threads = outcome.request.threads
-    example = outcome.example.to(_device(outcome.pruned))
-    timed = latency(models, example, threads=threads)
+    """Median milliseconds of a batch, forms of the pruned network timed in turn."""
+    masked, threads = outcome.pruned, outcome.request.threads
+    example = outcome.example.to(_device(masked))
+    forms = {
+        "dense": outcome.networks.get("dense") or dense_twin(masked),
+        "masked": masked,
+        "compact": outcome.small,
+    }
+    errors = errors_against(masked, {"compact": outcome.small}, example)
+    timed = latency(forms, example, threads=threads)
     values: dict[str, Any] = {f"{name}_ms": item.median_ms for name, item in timed.items()}
     return values | {
+        "compact_max_abs_error": errors["compact"],
         "threads": threads,
         "batch": len(example),
         "device": example.device.type,
         "dtype": "float32",
     }
+
+
+def _file_bytes(outcome: Outcome) -> dict[str, int]:
+    """Bytes of the saved network, compact and before pruning."""
+    forms = {"dense": dense_twin(outcome.pruned), "compact": outcome.small}
+    return {name: saved_bytes(form) for name, form in forms.items()}
 
 
 def _device(model: nn.Module) -> Any:
@@ -194,7 +208,7 @@ def write_run(outcome: Outcome, record: Record, place: Path) -> None:
         FileError: A file cannot be written.
     """
     write_graph_files(outcome.graph, outcome.found, record.values["graph"], place)
-    save_model(outcome.pruned, place / "model", description=_description(outcome, record))
+    save_pretrained(outcome.small, place / "model", config=_description(outcome, record))
     lines = [
         json.dumps({"network": name, **row})
         for name, rows in outcome.curves.items()

@@ -21,4 +21,6 @@ def raise_interrupt():
 
 
 def press_ctrl_c():
+    # A shell's background jobs ignore the signal: have it taken as on a terminal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.kill(os.getpid(), signal.SIGINT)

@@ -11,8 +11,11 @@ from click.testing import CliRunner
 
 from graphprune.commands import main
 from graphprune.graph import GraphSpec, read_graph, ring_lattice, write_graph
+from graphprune.nn import compaction_report
+from graphprune.pretrained import from_pretrained
 from graphprune.records import Record
 
+FORMS = ("dense", "masked", "compact")
 GRAPH_TABLE = """\
 graph
 nodes, degree             10, 3
@@ -125,7 +128,7 @@ def graph_json(*options):
 
 
 def test_graph_is_at_once_a_construction_where_one_is_best():
-    record = graph_json("--nodes", 50, "--degree", 7, "--steps", 10**9)
+    record = graph_json("--nodes", 50, "--degree", 7, "--steps", 10**6)
     values = record["values"]["graph"]
     assert values["aspl"] == pytest.approx(91 / 49)
     assert values["method"].split()[0] in ("shipped", "construction")
@@ -244,6 +247,13 @@ def test_rgp_runs_the_main_job_and_compares_it_with_its_controls():
     assert lines[-1] == "written to run"
     record = Record.from_json(Path("run/record.json").read_text())
     assert record.values["pruning"]["parameters_kept"] == 30_186
+    latency, sizes = record.values["latency"], record.values["file_bytes"]
+    times = ", ".join(f"{name} {latency[f'{name}_ms']:.2f} ms" for name in FORMS)
+    assert f"a batch of 16, threads: 1: {times}" in lines
+    assert latency["compact_max_abs_error"] < 1e-4
+    assert sizes["compact"] <= 0.12 * sizes["dense"]
+    assert any(line.startswith("compact is ") for line in lines)
+    assert compaction_report(from_pretrained("run/model"))
     assert not Path("run.partial").exists()
 
 

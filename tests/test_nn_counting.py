@@ -1,14 +1,21 @@
 """Counts: by hand, against torch's own counter, and everything put back afterwards."""
 
+import dataclasses
+
+import networkx as nx
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+from toys import Tied, image_network
 
 from graphprune.errors import SpecError
+from graphprune.mask import adjacency
 from graphprune.models import MODELS
-from graphprune.nn import Count, count, plan, prune, strip
+from graphprune.nn import Count, compact, count, expand, plan, prune, strip
 from graphprune.nn.counting import LayerCount
+from graphprune.nn.masking import apply_masks
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -24,17 +31,37 @@ def layers_by_hand():
 
 
 def test_counts_by_hand():
+    parameters = 72 + 4 + 8 + 4 + 300 + 3
+    macs = 72 * 25 + 4 * 25 + 300
     assert count(layers_by_hand(), torch.ones(1, 2, 5, 5)) == Count(
-        parameters=72 + 4 + 8 + 4 + 300 + 3,
-        parameters_kept=72 + 4 + 8 + 4 + 300 + 3,
-        macs=72 * 25 + 4 * 25 + 300,
-        macs_kept=72 * 25 + 4 * 25 + 300,
+        parameters=parameters,
+        parameters_kept=parameters,
+        macs=macs,
+        macs_kept=macs,
+        macs_other=0,
+        bytes=4 * parameters,
+        bytes_kept=4 * parameters,
+        bytes_index=0,
+        bytes_buffers=4 * 4 + 4 * 4 + 8,  # means, variances, and a count of batches
         layers=(
-            LayerCount("0", "Conv2d", 76, 76, 1800, 1800),
-            LayerCount("2", "Conv2d", 4, 4, 100, 100),
-            LayerCount("4", "Linear", 303, 303, 300, 300),
+            LayerCount("0", "Conv2d", 76, 76, 1800, 1800, 304, 304, 0),
+            LayerCount("2", "Conv2d", 4, 4, 100, 100, 16, 16, 0),
+            LayerCount("4", "Linear", 303, 303, 300, 300, 1212, 1212, 0),
         ),
     )
+
+
+def test_pruned_counts_by_hand():
+    model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6)).to(torch.bfloat16)
+    mask = np.zeros((6, 4), bool)
+    mask[:, :1] = mask[0] = True  # 4 + 5 weights of 24
+    found = count(apply_masks(model, {"0": mask}), torch.ones(3, 4, dtype=torch.bfloat16))
+    row = LayerCount("0", "Linear", 24 + 6, 9 + 6, 3 * 24, 3 * 9, 2 * 30, 2 * 15, 24)
+    assert found.layers == (row,)
+    assert (found.parameters, found.parameters_kept) == (24 + 6 + 12, 9 + 6 + 12)
+    assert (found.bytes, found.bytes_kept, found.bytes_index) == (2 * 42, 2 * 27, 24)
+    assert found.bytes_buffers == 2 * 12 + 8
+    assert (found.macs, found.macs_kept, found.macs_other) == (72, 27, 0)
 
 
 def test_macs_are_proportional_to_the_batch():
@@ -47,14 +74,15 @@ def test_macs_are_proportional_to_the_batch():
 def test_a_layer_used_twice_multiplies_twice_and_has_its_parameters_once():
     layer = nn.Linear(4, 4, bias=False)
     found = count(nn.Sequential(layer, nn.ReLU(), layer), torch.ones(1, 4))
-    assert found.layers == (LayerCount("0", "Linear", 16, 16, 32, 32),)
+    assert found.layers == (LayerCount("0", "Linear", 16, 16, 32, 32, 64, 64, 0),)
     assert (found.parameters, found.macs) == (16, 32)
 
 
-CASES = [("resnet20", 32), ("resnet8-wide", 8), ("mlp", 32), ("vgg16", 32)]
+CASES = [("resnet20", 32), ("resnet8-wide", 8), ("mlp", 32)]
+SIDES = {name: 32 if name in ("mlp", "resnet20") else 8 for name in MODELS}
 
 
-@pytest.mark.parametrize(("name", "side"), CASES)
+@pytest.mark.parametrize(("name", "side"), SIDES.items())
 def test_counts_of_dense_models_agree_with_torch(name, side):
     model = MODELS[name](classes=10, in_channels=3).eval()
     images = torch.ones(1, 3, side, side)
@@ -66,7 +94,7 @@ def test_counts_of_dense_models_agree_with_torch(name, side):
     assert found.parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
-@pytest.mark.parametrize(("name", "side"), CASES[:3])
+@pytest.mark.parametrize(("name", "side"), CASES)
 def test_kept_counts_are_the_nonzero_weights_of_the_stripped_model(name, side):
     model = MODELS[name](classes=10, in_channels=3)
     pruned = prune(model, plan(model, ratio=0.7))
@@ -137,10 +165,130 @@ def test_layers_that_are_not_initialised_are_refused_and_left_so():
     assert type(model[1]) is nn.LazyLinear
 
 
-def test_the_fused_path_of_a_transformer_is_counted_like_the_plain_one():
+class Attends(nn.Module):
+    """Self-attention, with its weights asked for or not."""
+
+    def __init__(self, channels, *, heads, weights):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(channels, heads, batch_first=True)
+        self.weights = weights
+
+    def forward(self, input):
+        return self.attention(input, input, input, need_weights=self.weights)[0]
+
+
+def attention_by_hand(batch, tokens, channels):
+    projections = 4 * batch * tokens * channels**2
+    return projections + 2 * batch * tokens**2 * channels  # scores and weighted sums
+
+
+@pytest.mark.parametrize("weights", [True, False])
+@pytest.mark.parametrize("heads", [1, 2])  # an odd count has no fused path
+def test_attention_is_counted_on_its_fused_and_plain_paths(weights, heads):
+    model = Attends(16, heads=heads, weights=weights)
+    found = count(model, torch.ones(2, 3, 16))
+    assert found.layers == ()
+    assert found.macs == found.macs_kept == found.macs_other == attention_by_hand(2, 3, 16)
+
+
+def encoder():
     layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
-    found = count(nn.TransformerEncoder(layer, 1), torch.ones(1, 3, 16))
+    return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+
+def test_a_transformer_is_counted_whole():
+    model, tokens = encoder().eval(), torch.ones(2, 3, 16)
+    found = count(model, tokens)
+    linear = 2 * 3 * 16 * 32
     assert {row.name: row.macs for row in found.layers} == {
-        "layers.0.linear1": 3 * 16 * 32,
-        "layers.0.linear2": 3 * 32 * 16,
+        f"layers.{i}.linear{j}": linear for i in (0, 1) for j in (1, 2)
     }
+    assert found.macs_other == 2 * attention_by_hand(2, 3, 16)
+    assert found.macs == 4 * linear + found.macs_other
+    with FlopCounterMode(display=False) as counter:
+        model(tokens)
+    left_out = 2 * (2 * 2 * 3**2 * 16)  # the products of fused attention on the CPU
+    assert 2 * (found.macs - left_out) == counter.get_total_flops()
+
+
+def test_products_that_no_layer_makes_are_counted_apart():
+    model = nn.Sequential(nn.ConvTranspose1d(2, 3, 2, bias=False), nn.Conv1d(3, 1, 1))
+    found = count(model, torch.ones(1, 2, 5))
+    assert found.macs_other == 2 * 3 * 2 * 5
+    assert found.macs == found.macs_other + 3 * 6
+
+
+def figures(found):
+    """What every form of a model must agree on."""
+    rows = tuple(dataclasses.replace(row, bytes_index=0) for row in found.layers)
+    return dataclasses.replace(found, layers=rows, bytes_index=0)
+
+
+def convolutions():
+    return nn.Sequential(
+        nn.Conv1d(6, 12, 3, padding=1),
+        nn.Conv1d(12, 10, 3, groups=2, bias=False),
+        nn.BatchNorm1d(10),
+        nn.Flatten(),
+        nn.Linear(60, 5),
+    )
+
+
+def forms_of(name):
+    """A dense model, the same with masks, and an input."""
+    if name == "encoder":
+        model = encoder()
+        return model, prune(model, plan(model, nodes=8, degree=2)), torch.ones(2, 3, 16)
+    if name == "uneven":
+        model = image_network(classes=4, in_channels=1)
+        graph = nx.cycle_graph(6)
+        return model, prune(model, plan(model, nodes=6, degree=2), graph=graph), IMAGES
+    rng = np.random.default_rng(0)
+    model = convolutions()
+    masks = {"0": (12, 6), "1": (10, 6, 3), "4": (5, 60)}
+    masked = apply_masks(model, {key: rng.random(shape) < 0.5 for key, shape in masks.items()})
+    return model, masked, torch.ones(2, 6, 8)
+
+
+IMAGES = torch.ones(2, 1, 8, 8)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["encoder", "uneven", "convolutions"])
+def test_masked_compact_and_expanded_models_have_equal_figures(name, dtype):
+    dense, masked, example = forms_of(name)
+    dense, masked, example = dense.to(dtype), masked.to(dtype), example.to(dtype)
+    small = compact(masked)
+    found = [count(model, example) for model in (masked, small, expand(small))]
+    assert figures(found[0]) == figures(found[1]) == figures(found[2])
+    plain = count(dense, example)
+    assert (plain.macs, plain.parameters) == (found[1].macs, found[1].parameters)
+    assert (plain.bytes, plain.bytes_buffers) == (found[1].bytes, found[1].bytes_buffers)
+    assert found[1].parameters_kept == sum(p.numel() for p in small.parameters())
+    assert found[1].bytes_kept == dtype.itemsize * found[1].parameters_kept
+    assert found[1].macs_kept < found[1].macs
+
+
+@pytest.mark.parametrize("layout", ["grouped", "dense"])
+def test_a_compact_layer_is_counted_the_same_in_every_layout(layout):
+    model = nn.Sequential(nn.Conv2d(8, 8, 3), nn.Conv2d(8, 16, 1, bias=False))
+    joined = adjacency(nx.cycle_graph(8))
+    masked = apply_masks(model, {"0": joined, "1": joined.repeat(2, axis=0)})
+    small, images = compact(masked, layouts={"*": layout}), torch.ones(1, 8, 4, 4)
+    found = count(small, images)
+    assert [row.macs_kept for row in found.layers] == [2 * 8 * 9 * 4, 2 * 16 * 4]
+    assert found.macs_other == 0
+    assert figures(found) == figures(count(masked, images))
+
+
+def test_a_pruned_layer_whose_weight_others_read_has_its_row_but_no_products():
+    _, masked, tokens = forms_of("encoder")
+    rows = {row.name: row for row in count(masked, tokens).layers}
+    row = rows["layers.0.self_attn.out_proj"]
+    assert (row.macs, row.parameters, row.parameters_kept) == (0, 272, 16 * 4 + 16)
+
+
+def test_parameters_that_layers_share_are_counted_once():
+    found = count(Tied(), torch.ones(1, 8))
+    assert found.parameters == 64 + 8 + 72 + 8 + 18
+    assert found.macs == 3 * 64 + 16

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from rich.table import Table
@@ -17,7 +18,7 @@ NAMES = {
 
 def graph_table(values: Mapping[str, Any]) -> Table:
     """Measures of a graph beside what bounds them and what chance gives."""
-    table = _table("graph", ("measure", "value", "beside it"))
+    table = new_table("graph", ("measure", "value", "beside it"))
     aspl, bound, chance = values["aspl"], values["aspl_bound"], values["aspl_random"]
     table.add_row("nodes, degree", f"{values['nodes']}, {values['degree']}", "")
     table.add_row("average shortest path", f"{aspl:.4f} hops", f"lower bound {bound:.4f}")
@@ -49,7 +50,7 @@ def graph_table(values: Mapping[str, Any]) -> Table:
 def shipped_table(graphs: Iterable[Mapping[str, Any]]) -> Table:
     """The graphs that come with the package."""
     columns = ("nodes", "degree", "ASPL", "above the bound", "diameter", "found by", "faults")
-    table = _table("shipped graphs", columns)
+    table = new_table("shipped graphs", columns)
     for values in graphs:
         aspl, bound = values["aspl"], values["aspl_bound"]
         table.add_row(
@@ -66,7 +67,7 @@ def shipped_table(graphs: Iterable[Mapping[str, Any]]) -> Table:
 
 def plan_table(values: Mapping[str, Any], *, title: str) -> Table:
     """Every layer of a plan: its share pruned and its fan-in, or why it stays dense."""
-    table = _table(title, ("layer", "kind", "weights", "pruned", "fan-in", "why dense"))
+    table = new_table(title, ("layer", "kind", "weights", "pruned", "fan-in", "why dense"))
     for layer in values["layers"]:
         least, most = layer["fan_in_min"], layer["fan_in_max"]
         fan_in = f"{least}" if least == most else f"{least} to {most}"
@@ -87,7 +88,7 @@ def plan_table(values: Mapping[str, Any], *, title: str) -> Table:
 def network_table(values: Mapping[str, Any], *, title: str) -> Table:
     """Accuracy and size of the pruned network beside its controls, dense first."""
     columns = ("network", "test accuracy", "parameters", "MACs", "ASPL")
-    table = _table(title, columns)
+    table = new_table(title, columns)
     pruning, images = values["pruning"], values["test_images"]
     order = [name for name in NAMES if name in values["networks"]]
     for name in order:
@@ -134,8 +135,61 @@ def _short(number: int) -> str:
     return f"{number}"
 
 
-def _table(title: str, columns: Iterable[str]) -> Table:
+def new_table(title: str, columns: Iterable[str]) -> Table:
+    """An empty table whose first column is set left and the others right."""
     table = Table(title=title, title_justify="left", caption_justify="left")
     for index, name in enumerate(columns):
         table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
     return table
+
+
+def topology_table(values: Mapping[str, Any], *, title: str) -> Table:
+    """Every layer's graph of channel groups beside bound and random-regular expectation."""
+    columns = ("layer", "kept", "nodes", "degree", "ASPL", "bound", "random", "diameter")
+    table = new_table(title, (*columns, "clustering", "gap", "margin"))
+    for layer in values["layers"]:
+        least, most = layer["degree_min"], layer["degree_max"]
+        several = f"{least} to {most}, mean {layer['degree_mean']:.1f}"
+        path, parts = _measured(layer["aspl"]), layer["components"]
+        table.add_row(
+            layer["name"],
+            f"{layer['share_kept']:.2%}",
+            str(layer["nodes"]),
+            str(least) if least == most else several,
+            path if parts == 1 else f"{parts} parts",
+            _measured(layer["aspl_bound"]),
+            _measured(layer["aspl_random"]),
+            _measured(layer["diameter"], ".0f"),
+            *(_measured(layer[name]) for name in ("clustering", "spectral_gap")),
+            _measured(layer["ramanujan_margin"]),
+        )
+    table.caption = "hops between channel groups; bound, random, gap, margin: regular graphs"
+    return table
+
+
+def whole_lines(values: Mapping[str, Any]) -> list[str]:
+    """A model's whole graph, what of it is dead, and what was left out or approximated."""
+    whole = values["whole"]
+    order = {"traced": "as traced", "definition": "layers in order of definition"}
+    lines = [
+        f"whole model, {order[whole['order']]}: {whole['nodes']:,} groups, "
+        f"{whole['edges']:,} edges",
+        f"{_power(whole['paths'])} paths from {whole['inputs']} input to {whole['outputs']} "
+        f"output groups; shortest: {_measured(whole['mean_layers'], '.2f')} layers on average, "
+        f"{whole['unreached']:,} pairs without a path",
+        f"dead groups: {len(whole['dead']):,}",
+    ]
+    lines += [f"approximated: {note}" for note in whole["notes"]]
+    return lines + [
+        f"no graph: {item['name']} ({item['reason']})" for item in values["skipped"]
+    ]
+
+
+def _power(number: int) -> str:
+    """All digits of a count, or four of them and a power of ten."""
+    return f"{number:,}" if number < 10**9 else f"{Decimal(number):.3e}".replace("e+", "e")
+
+
+def _measured(number: float | None, form: str = ".4f") -> str:
+    """A number, or a dash where there is none."""
+    return "-" if number is None or not math.isfinite(number) else format(number, form)
