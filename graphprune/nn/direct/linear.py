@@ -16,7 +16,7 @@ from graphprune.nn.direct.intrinsics import FLOAT_BYTES
 from graphprune.nn.direct.layout import Integers
 from graphprune.nn.direct.lines import LINE, multiply_rows
 from graphprune.nn.direct.program import weight_order
-from graphprune.nn.direct.threads import in_threads
+from graphprune.nn.direct.threads import in_threads, scratch
 
 SLACK = 64  # floats behind the workspace that blocks may read
 
@@ -65,7 +65,7 @@ def multiply_blocks(
     edges = [rows * part // parts for part in range(parts + 1)]
 
     def work(first: int, last: int) -> None:
-        workspace = np.empty((features + out) * LINE + SLACK, np.float32)
+        workspace = scratch((features + out) * LINE + SLACK)
         multiply_rows(step.copy(), table, packed.numpy(), places, workspace, first, last)
 
     in_threads([functools.partial(work, *pair) for pair in itertools.pairwise(edges)])

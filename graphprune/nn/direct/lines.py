@@ -111,7 +111,10 @@ def convolve(step, table, constants, workspace, first, last):
                 within = number * stride + line * step[at.TARGET_PITCH] + start
                 y = base + FLOAT * (step[at.TARGET] + within)
                 r = base + FLOAT * (step[at.RESIDUAL] + within) if step[at.RESIDUAL] >= 0 else 0
-                rest = (channels, fan_in, taps, tap_count, weights, biases, stride, clip)
+                if tap_count == 1:  # channels then go where the inner loop is
+                    rest = (taps, 1, channels, fan_in, weights, biases, stride, clip)
+                else:
+                    rest = (channels, fan_in, taps, tap_count, weights, biases, stride, clip)
                 left = width - channel
                 if left >= 8 and step[at.ROWS] == 8:  # lines of a single vector
                     _8x1(x, y, r, *rest)

@@ -13,7 +13,7 @@ from torch import Tensor
 from graphprune.nn.direct.guard import COMPILED
 from graphprune.nn.direct.kernels import run_images
 from graphprune.nn.direct.program import read_steps
-from graphprune.nn.direct.threads import in_threads
+from graphprune.nn.direct.threads import in_threads, scratch
 from graphprune.nn.direct.twin import run_stock
 
 
@@ -74,16 +74,25 @@ def run_compiled(
     threads = torch.get_num_threads()
     if batch >= threads or os.name != "posix":
         edges = [batch * part // threads for part in range(threads + 1)]
-        shares = [
-            (np.empty(workspace, np.float32), first, last, 0, 1, np.zeros(0, np.int64))
-            for first, last in itertools.pairwise(edges)
+        jobs = [
+            functools.partial(_run_alone, arguments, workspace, *pair)
+            for pair in itertools.pairwise(edges)
         ]
     else:
         meetings = np.zeros(batch * len(rows), np.int64)
-        shared = np.empty(workspace, np.float32)
-        shares = [(shared, 0, batch, part, threads, meetings) for part in range(threads)]
-    in_threads([functools.partial(run_images, *arguments, *share) for share in shares])
+        shared = (*arguments, scratch(workspace), 0, batch)
+        jobs = [
+            functools.partial(run_images, *shared, part, threads, meetings)
+            for part in range(threads)
+        ]
+    in_threads(jobs)
     return made
+
+
+def _run_alone(arguments: tuple[Any, ...], workspace: int, first: int, last: int) -> None:
+    """Some of the images on one thread, whose memory is its own."""
+    none = np.zeros(0, np.int64)
+    run_images(*arguments, scratch(workspace), first, last, 0, 1, none)  # type: ignore[call-arg]
 
 
 @planes.register_fake

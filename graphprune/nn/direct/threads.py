@@ -1,10 +1,18 @@
-"""Several compiled calls at once. Kernels let go of Python's lock, so plain threads do."""
+"""Several compiled calls at once, and the memory that each works in.
+
+Kernels let go of Python's lock, so plain threads do.
+"""
 
 import functools
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+
+import numpy as np
+from numpy.typing import NDArray
+
+LINE_FLOATS = 16  # floats in a line of the cache
 
 
 def in_threads(jobs: Sequence[Callable[[], None]]) -> None:
@@ -25,6 +33,24 @@ def in_threads(jobs: Sequence[Callable[[], None]]) -> None:
             wait(others)
     for other in others:
         other.result()
+
+
+class _Scratch(threading.local):
+    floats = np.empty(0, np.float32)
+
+
+_SCRATCH = _Scratch()
+
+
+def scratch(size: int) -> NDArray[np.float32]:
+    """Memory of this thread for `size` floats, on a cache line; overwritten by its next call.
+
+    Kept, because fresh memory costs a page fault every thousand floats.
+    """
+    if len(_SCRATCH.floats) < size + LINE_FLOATS:
+        _SCRATCH.floats = np.empty(size + LINE_FLOATS, np.float32)
+    start = -_SCRATCH.floats.ctypes.data // 4 % LINE_FLOATS
+    return _SCRATCH.floats[start : start + size]
 
 
 @functools.cache
