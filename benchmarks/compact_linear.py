@@ -35,6 +35,21 @@ TURNS = ("after_another_form", "again")  # first and second pass of a form's tur
 TARGET = ((2048, 2048), 64, 8.0, 10.0)  # size, batch, at least, aim
 
 
+LIMITS = {
+    "what limits it": "blocks multiply about as fast as the dense product, so the density sets "
+    "a ceiling of 10.7; gathering, transposing, copying, and reading weights that another form "
+    "has driven out of the caches take the rest",
+    "tried": [
+        "stock: gather by channels, runs, groups; feature-major activations; batched product "
+        "with and without the bias; out= on a transposed view; chunks of 16 and 32 rows; six "
+        "products added up: the fastest is kept",
+        "compiled: features first, register blocks of 4 x 24, rows transposed by strips; 40 "
+        "GMAC/s in the product, but two transpositions of 0.1 ms: kept for blocks below 16",
+        "compiled: memory kept and on a cache line, channels in the inner loop: kept",
+    ],
+}
+
+
 @click.command()
 @click.option("--repeats", default=60, show_default=True, help="Timed rounds.")
 @click.option("--batches", default="1,16,64,128", show_default=True)
@@ -56,7 +71,7 @@ def main(repeats: int, batches: str, threads: int, seed: int, out: Path) -> None
             about = {"size": size, "batch": batch, "layout": layout, "refused": refused}
             runs.append(about | {"forms": rows})
             show(runs[-1])
-    values = {"runs": runs, "target": target(runs)}
+    values = {"runs": runs, "target": target(runs), "limits": LIMITS}
     record = Record(
         command=" ".join(["python", *sys.argv]),
         settings={
