@@ -393,6 +393,15 @@ def test_hooks_see_what_they_see_on_the_modules():
     assert seen == [(2, 16, 6, 6)]
 
 
+def test_regions_that_read_each_other(runs):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        masked = pruned(lively(MODELS["resnet8-wide"](classes=10, in_channels=3)), 16, 3)
+    layouts = {"stage2.0.branch.conv1": "dense", "stage3.0.branch.conv1": "grouped"}
+    check_same(masked, graphprune.compact(masked, layouts=layouts), images(side=8))
+    assert len(runs) == 6  # three regions, run twice
+
+
 def test_every_size_has_its_program_and_old_ones_go(runs):
     masked = pruned(small_network())
     small = graphprune.compact(masked)

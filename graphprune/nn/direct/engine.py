@@ -101,7 +101,7 @@ class Engine:
         regions = find_regions(graph, dict(model.named_modules()))
         if not regions or not isinstance(expected, Tensor):
             return None
-        for index, region in enumerate(regions):
+        for index, region in reversed(list(enumerate(regions))):  # one may read an earlier one
             _replace(traced, region, f"_region{index}")
         traced.graph.lint()
         traced.recompile()
