@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import MismatchError
-from graphprune.nn.direct.frames import Integers, Window
+from graphprune.nn.direct.frames import Window
+from graphprune.nn.direct.layout import Integers
 
 Indices = NDArray[np.int32]
 

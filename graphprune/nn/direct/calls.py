@@ -12,9 +12,10 @@ from torch import Tensor
 
 from graphprune.errors import MismatchError
 from graphprune.nn.direct.block_tables import COUNT, TAPS, BlockTables, Reading, block_tables
-from graphprune.nn.direct.frames import Frame, Integers, Window, make_frame, tap_offsets
+from graphprune.nn.direct.frames import Frame, Window, make_frame, tap_offsets
 from graphprune.nn.direct.gradient_kernels import gather, run_blocks
 from graphprune.nn.direct.intrinsics import LANES
+from graphprune.nn.direct.layout import Integers
 from graphprune.nn.direct.threads import in_threads
 
 Floats = NDArray[np.float32]

@@ -9,11 +9,10 @@ of row and column ("phases") into planes of its own, and each tap reads one of t
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from graphprune.nn.direct.intrinsics import LANES
+from graphprune.nn.direct.layout import Integers
 
-Integers = NDArray[np.int64]
 Pair = tuple[int, int]
 
 CHANNELS, HEIGHT, WIDTH, DOWN, ALONG, ROWS, PITCH, MARGIN, PLANE = range(9)

@@ -13,12 +13,10 @@ from torch import Tensor
 
 from graphprune.nn.direct import columns as at
 from graphprune.nn.direct.intrinsics import FLOAT_BYTES
-from graphprune.nn.direct.layout import Integers
+from graphprune.nn.direct.layout import SLACK, Integers
 from graphprune.nn.direct.lines import LINE, multiply_rows
 from graphprune.nn.direct.program import weight_order
 from graphprune.nn.direct.threads import in_threads, scratch
-
-SLACK = 64  # floats behind the workspace that blocks may read
 
 
 def packed_blocks(weight: Tensor, source: Tensor) -> Tensor:

@@ -7,14 +7,14 @@ Zero-Memory Overhead Direct Convolutions, ICML 2018, arXiv:1809.10170.
 import numba
 
 from graphprune.nn.direct import columns as at
+from graphprune.nn.direct.intrinsics import FLOAT_BYTES as FLOAT
 from graphprune.nn.direct.intrinsics import LANES, block, pointer
 from graphprune.nn.direct.planes import clear
 
 CHUNK = 192  # floats of a line that all channels of a group compute before the next ones
 LINE = 64  # rows of a batch that a linear layer computes together
 STRIP = 16  # features that are transposed together, to stay in the first cache
-FLOAT = 4  # bytes
-WORD = 8
+WORD = 8  # bytes
 VECTOR = LANES * FLOAT
 
 _1x12, _1x8, _1x4, _1x2, _1x1 = (block(1, v) for v in (12, 8, 4, 2, 1))
