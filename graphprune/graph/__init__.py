@@ -1,10 +1,14 @@
-"""Regular graphs: what to ask for, how to build one, how to shorten its paths."""
+"""Graphs, most of them regular: what to ask for, how to build one, how to move its paths."""
 
 from graphprune.graph.build import random_regular as random_regular
 from graphprune.graph.build import ring_lattice as ring_lattice
 from graphprune.graph.cayley import best_circulant as best_circulant
 from graphprune.graph.cayley import cayley_graph as cayley_graph
 from graphprune.graph.chooser import best_graph as best_graph
+from graphprune.graph.degrees import gaussian_degrees as gaussian_degrees
+from graphprune.graph.degrees import graph_of_degrees as graph_of_degrees
+from graphprune.graph.degrees import power_law_degrees as power_law_degrees
+from graphprune.graph.disjoint import disjoint_regular as disjoint_regular
 from graphprune.graph.evenness import Evenness as Evenness
 from graphprune.graph.evenness import EvenResult as EvenResult
 from graphprune.graph.evenness import even_out as even_out
@@ -25,6 +29,7 @@ from graphprune.graph.named import Candidate as Candidate
 from graphprune.graph.named import candidates as candidates
 from graphprune.graph.named import named_graph as named_graph
 from graphprune.graph.result import SearchResult as SearchResult
+from graphprune.graph.rewiring import rewire as rewire
 from graphprune.graph.shipped import shipped_graph as shipped_graph
 from graphprune.graph.spec import GraphSpec as GraphSpec
 from graphprune.graph.swap import approach as approach
