@@ -39,8 +39,8 @@ def show_run(record: Record, *, as_json: bool) -> None:
         click.echo(record.to_json(), nl=False)
         return
     values, asked = record.values, record.settings["request"]
-    _print(graph_table(values["graph"]))
-    _print(network_table(values, title=f"{asked['model']} on {asked['data']}"))
+    print_table(graph_table(values["graph"]))
+    print_table(network_table(values, title=f"{asked['model']} on {asked['data']}"))
     click.echo(summary_line(values["pruning"]))
     for line in dense_lines(values["pruning"]["dense_layers"]):
         click.echo(line)
@@ -64,7 +64,7 @@ def show_plan(record: Record, *, as_json: bool) -> None:
     pruning, graph = record.values["pruning"], record.values["graph"]
     model = record.settings["request"]["model"]
     title = f"{model}: {graph['nodes']} nodes, degree {graph['degree']}"
-    _print(plan_table(pruning, title=title))
+    print_table(plan_table(pruning, title=title))
     click.echo(summary_line(pruning))
     for what, name in (("parameters", "parameters"), ("macs", "MACs an image")):
         kept, dense = pruning[f"{what}_kept"], pruning[f"{what}_dense"]
@@ -76,7 +76,7 @@ def show_graph(record: Record, *, as_json: bool) -> None:
     if as_json:
         click.echo(record.to_json(), nl=False)
         return
-    _print(graph_table(record.values["graph"]))
+    print_table(graph_table(record.values["graph"]))
     if record.values["graph"]["diameter"] <= 2:
         click.echo("diameter 2: every such graph has this ASPL; evenness tells them apart")
     if "files" in record.values:
@@ -88,7 +88,7 @@ def show_shipped(record: Record, *, as_json: bool) -> None:
     if as_json:
         click.echo(record.to_json(), nl=False)
         return
-    _print(shipped_table(record.values["graphs"]))
+    print_table(shipped_table(record.values["graphs"]))
     if record.settings["verify"]:
         checked, faulty = len(record.values["graphs"]), record.values["faulty"]
         click.echo(f"{checked} graphs rebuilt and counted twice, {faulty} of them faulty")
@@ -100,10 +100,10 @@ def show_inspected(record: Record, *, as_json: bool) -> None:
         click.echo(record.to_json(), nl=False)
         return
     values, source = record.values, record.settings["request"]["source"]
-    _print(plan_table(values["pruning"], title=source))
+    print_table(plan_table(values["pruning"], title=source))
     click.echo(summary_line(values["pruning"]))
-    _print(layout_table({"layers": values["layouts"]}, title="compact form"))
-    _print(topology_table(values["topology"], title="graphs of channel groups"))
+    print_table(layout_table({"layers": values["layouts"]}, title="compact form"))
+    print_table(topology_table(values["topology"], title="graphs of channel groups"))
     for line in whole_lines(values["topology"]):
         click.echo(line)
 
@@ -114,7 +114,7 @@ def show_compact(record: Record, *, as_json: bool) -> None:
         click.echo(record.to_json(), nl=False)
         return
     values = record.values
-    _print(layout_table(values, title=values["model"]))
+    print_table(layout_table(values, title=values["model"]))
     _sizes(values)
     click.echo(
         f"outputs differ from the masked model's by {values['max_abs_error']:.1e} at most "
@@ -153,7 +153,7 @@ def show_bench(record: Record, *, as_json: bool) -> None:
     for timed in values["latency"]:
         threads = f"{timed['threads']} thread{'s' if timed['threads'] > 1 else ''}"
         title = f"{values['model']}, batch {timed['batch']}, {threads}"
-        _print(latency_table(values, timed, title=title))
+        print_table(latency_table(values, timed, title=title))
     _sizes(values)
     for timed in values["latency"]:
         click.echo(verdict_line(timed))
@@ -170,7 +170,8 @@ def _sizes(values: Mapping[str, Any]) -> None:
         click.echo(line)
 
 
-def _print(table: Table) -> None:
+def print_table(table: Table) -> None:
+    """Print a table as wide as the terminal, or 120 columns where there is none."""
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=WIDTH)

@@ -14,6 +14,8 @@ NEGATIVE = 1  # exit status where the answer is negative
 class Commands(click.Group):
     """Shows what a user did wrong as one line; lets real bugs keep their traceback."""
 
+    interrupted = "interrupted; finished epochs are kept, and --resume goes on from them"
+
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, and exit with the documented status: 0, 1, 2 or 3."""
         if not extra.pop("standalone_mode", True):
@@ -30,7 +32,7 @@ class Commands(click.Group):
             complain(str(error))
             sys.exit(error.exit_status)
         except click.Abort:
-            complain("interrupted; finished epochs are kept, and --resume goes on from them")
+            complain(self.interrupted)
             sys.exit(UNUSABLE)
         sys.exit(status if isinstance(status, int) else 0)
 

@@ -63,6 +63,7 @@ def vgg16_count(classes):
 
 COUNTS = {
     "mlp": (1_842_186, 3072 * 512 + 512**2 + 4 * 512 + 5130),
+    "resnet8-strided": (298_026, thin(1, 32, 10)),
     "resnet8-wide": (298_026, thin(1, 32, 10)),
     "resnet18": (11_173_962, resnet18_count(10)),
     "resnet20": (269_722, thin(3, 16, 10)),
@@ -184,7 +185,13 @@ def test_the_perceptron_has_as_many_weight_layers_as_its_depth():
 
 @pytest.mark.parametrize(
     ("name", "layers"),
-    [("resnet8-wide", 8), ("resnet20", 20), ("resnet32", 32), ("resnet56", 56)],
+    [
+        ("resnet8-strided", 8),
+        ("resnet8-wide", 8),
+        ("resnet20", 20),
+        ("resnet32", 32),
+        ("resnet56", 56),
+    ],
 )
 def test_thin_networks_have_6n_plus_2_layers_and_no_projection(name, layers):
     with SHAPES_ONLY:
@@ -196,6 +203,7 @@ def test_thin_networks_have_6n_plus_2_layers_and_no_projection(name, layers):
 
 SHAPES = {
     "resnet20": (32, [(16, 32), (16, 32), (32, 16), (64, 8)]),
+    "resnet8-strided": (28, [(32, 14), (32, 14), (64, 7), (128, 4)]),
     "resnet8-wide": (8, [(32, 8), (32, 8), (64, 4), (128, 2)]),
     "resnet18": (32, [(64, 32), (64, 32), (128, 16), (256, 8), (512, 4)]),
     "resnet50": (16, [(64, 16), (256, 16), (512, 8), (1024, 4), (2048, 2)]),

@@ -47,6 +47,20 @@ def test_normalised_pixels_by_hand():
     assert normalised.flatten().tolist() == pytest.approx([0.0, 1.0, 0.0, 2.0], abs=1e-6)
 
 
+def test_noise_is_normal_in_units_of_pixels_and_repeats():
+    data = LabelledImages(
+        torch.zeros(1, 2, 100, 100, dtype=torch.uint8),
+        torch.tensor([0]),
+        torch.zeros(2),
+        torch.tensor([0.5, 0.1]),
+    )
+    inputs = data.normalised(data.images)
+    drawn = data.noise_like(inputs, 0.05, generator(3))
+    assert torch.equal(drawn, data.noise_like(inputs, 0.05, generator(3)))
+    assert drawn.std(dim=(0, 2, 3)).tolist() == pytest.approx([0.1, 0.5], rel=0.03)
+    assert drawn.mean(dim=(0, 2, 3)).tolist() == pytest.approx([0, 0], abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [

@@ -142,6 +142,19 @@ def test_augmentation_changes_the_images_only_where_it_is_asked_for():
     assert not same(results[1], results[2])
 
 
+def test_noise_changes_training_follows_from_the_seed_and_is_absent_from_evaluation():
+    results = []
+    for noise_scale, seed in ((0.0, 0), (0.2, 0), (0.2, 0), (0.2, 1)):
+        model, settings = pixel_classifier(0.5, -0.5), plain(noise=noise_scale, seed=seed)
+        train(model, pixels(BRIGHT, BRIGHT, labels=[0, 1]), settings)
+        results.append(state(model))
+    assert same(results[1], results[2])
+    assert not same(results[0], results[1])
+    assert not same(results[1], results[3])
+    bare = evaluate(noisy_network(), noise(20), plain())
+    assert evaluate(noisy_network(), noise(20), Settings(noise=5.0)) == bare
+
+
 def test_a_network_learns_and_held_out_images_are_scored():
     data = pixels(*[BRIGHT] * 4, labels=[0] * 4)
     model, settings = pixel_classifier(0.0, 0.0), plain(epochs=20)

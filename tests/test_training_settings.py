@@ -25,6 +25,7 @@ from graphprune.training import Settings
         ({"momentum": -0.1}, r"momentum must be in \[0, 1\), got -0.1"),
         ({"label_smoothing": 1.0}, r"label_smoothing must be in \[0, 1\), got 1.0"),
         ({"weight_decay": -1e-4}, r"weight_decay must be in \[0, 1e\+09\), got -0.0001"),
+        ({"noise": -0.1}, "noise must be in .* got -0.1"),
         ({"weight_decay": math.nan}, "weight_decay must be in .* got nan"),
     ],
 )

@@ -8,6 +8,7 @@ from graphprune.models import perceptron, resnet, vgg
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "mlp": perceptron.mlp,
+    "resnet8-strided": resnet.resnet8_strided,
     "resnet8-wide": resnet.resnet8_wide,
     "resnet18": resnet.resnet18,
     "resnet20": resnet.resnet20,

@@ -38,6 +38,18 @@ def resnet8_wide(*, classes: int = 10, in_channels: int = 3) -> nn.Sequential:
     return _thin(1, (32, 64, 128), classes=classes, in_channels=in_channels)
 
 
+def resnet8_strided(*, classes: int = 10, in_channels: int = 3) -> nn.Sequential:
+    """`resnet8_wide` whose stem halves the image: a quarter of the work; 298,026 parameters.
+
+    It is ours, for images of 28 to 32 pixels where many networks are to be trained. Args and
+    Returns are those of `resnet8_wide`.
+
+    Raises:
+        SpecError: A count is too small.
+    """
+    return _thin(1, (32, 64, 128), classes=classes, in_channels=in_channels, stem_stride=2)
+
+
 def resnet20(*, classes: int = 10, in_channels: int = 3) -> nn.Sequential:
     """ResNet-20 for 32x32 images: stages 16, 32 and 64 wide, option A; 269,722 parameters.
 
@@ -122,20 +134,25 @@ def resnet50_224(*, classes: int = 10, in_channels: int = 3) -> nn.Sequential:
 
 
 def _thin(
-    blocks: int, widths: tuple[int, int, int], *, classes: int, in_channels: int
+    blocks: int,
+    widths: tuple[int, int, int],
+    *,
+    classes: int,
+    in_channels: int,
+    stem_stride: int = 1,
 ) -> nn.Sequential:
     """The 6n+2-layer form of the paper's section 4.2, with n = `blocks` to a stage."""
     check_request(classes=classes, in_channels=in_channels)
-    stem = _small_stem(in_channels, widths[0])
+    stem = _small_stem(in_channels, widths[0], stride=stem_stride)
     stages = _stages(basic_subsampled, widths[0], widths, (blocks,) * 3)
     return _resnet(stem, stages, widths[-1], classes)
 
 
-def _small_stem(in_channels: int, out_channels: int) -> nn.Sequential:
-    """First convolution for small images; keeps their size."""
+def _small_stem(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
+    """First convolution for small images; divides their side by `stride`."""
     return nn.Sequential(
         OrderedDict(
-            conv=convolution(in_channels, out_channels),
+            conv=convolution(in_channels, out_channels, stride=stride),
             norm=nn.BatchNorm2d(out_channels),
             relu=nn.ReLU(),
         )

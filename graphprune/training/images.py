@@ -49,6 +49,14 @@ class LabelledImages:
         shape = (1, -1, 1, 1)
         return (images / 255 - self.mean.reshape(shape)) / self.std.reshape(shape)
 
+    def noise_like(self, normalised: Tensor, scale: float, rng: torch.Generator) -> Tensor:
+        """Normal noise for normalised images; `scale` is in units where the brightest is 1.
+
+        `rng` is a CPU generator, so that every device adds the same noise.
+        """
+        drawn = torch.randn(normalised.shape, generator=rng).to(normalised.device)
+        return drawn * scale / self.std.reshape(1, -1, 1, 1)
+
 
 def shuffled(
     data: LabelledImages, batch_size: int, rng: torch.Generator, *, part: int, parts: int

@@ -149,7 +149,10 @@ def _train_epoch(
                 group["lr"] = rate
             if settings.augment:
                 images = crop_and_flip(images, rng, flip=settings.flip)
-            outputs = _forward(model, data.normalised(images), settings)
+            inputs = data.normalised(images)
+            if settings.noise:
+                inputs = inputs + data.noise_like(inputs, settings.noise, rng)
+            outputs = _forward(model, inputs, settings)
             loss = functional.cross_entropy(
                 outputs, labels, label_smoothing=settings.label_smoothing
             )

@@ -24,7 +24,9 @@ class Settings:
     only. "cosine" falls from `learning_rate` to 0 over all steps; "multistep" divides by ten at
     half and at three quarters of the epochs. `augment` crops at random after padding by an
     eighth; `flip` lets it mirror half the images too (right where a mirror image keeps its
-    label). `seed` fixes the order of the images and the augmentation.
+    label). `noise` is the standard deviation of normal noise added to every training image, in
+    units where the brightest pixel is 1. `seed` fixes the order of the images, the augmentation
+    and the noise.
 
     Raises:
         SpecError: A value is out of range.
@@ -40,6 +42,7 @@ class Settings:
     label_smoothing: float = 0.0
     augment: bool = True
     flip: bool = True
+    noise: float = 0.0
     precision: Precision = "fp32"
     channels_last: bool = False
     seed: int = 0
@@ -54,7 +57,12 @@ class Settings:
                 raise SpecError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
             raise SpecError(f"learning_rate must be positive, got {self.learning_rate}")
-        for name, above in (("momentum", 1.0), ("label_smoothing", 1.0), ("weight_decay", 1e9)):
+        for name, above in (
+            ("momentum", 1.0),
+            ("label_smoothing", 1.0),
+            ("weight_decay", 1e9),
+            ("noise", 1e9),
+        ):
             if not 0 <= getattr(self, name) < above:
                 given = getattr(self, name)
                 raise SpecError(f"{name} must be in [0, {above:g}), got {given}")
