@@ -6,3 +6,10 @@ def graphprune() -> None:
     from graphprune.commands import main
 
     main(prog_name="graphprune")
+
+
+def ggt() -> None:
+    """Run the command `ggt`."""
+    from ggt.commands import main
+
+    main(prog_name="ggt")

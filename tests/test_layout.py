@@ -1,6 +1,7 @@
 """What must hold of the tree as a whole: light imports, no forbidden habits, sizes."""
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -10,8 +11,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SOURCES = [ROOT / "cli.py", *sorted((ROOT / "graphprune").rglob("*.py"))]
-HEAVY = {"torch", "numpy", "networkx", "numba", "scipy", "matplotlib", "sklearn", "accelerate"}
+PACKAGES = ("graphprune", "ggt")
+SOURCES = [
+    ROOT / "cli.py",
+    *(path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))),
+]
+HEAVY = {
+    "torch",
+    "numpy",
+    "networkx",
+    "numba",
+    "scipy",
+    "matplotlib",
+    "sklearn",
+    "accelerate",
+    "foolbox",
+}
 
 
 def loaded_by(code: str) -> set[str]:
@@ -23,17 +38,25 @@ def loaded_by(code: str) -> set[str]:
     return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["rgp", "--help"], ["graph", "--help"]])
-def test_help_loads_nothing_heavy(arguments):
+HELP = [
+    ("graphprune", []),
+    ("graphprune", ["rgp"]),
+    ("graphprune", ["graph"]),
+    *(("ggt", [name] if name else []) for name in ("", "train", "attack", "detect", "bench")),
+]
+
+
+@pytest.mark.parametrize(("package", "command"), HELP)
+def test_help_loads_nothing_heavy(package, command):
     code = (
-        "from click.testing import CliRunner; from graphprune.commands import main\n"
-        f"assert CliRunner().invoke(main, {arguments}).exit_code == 0"
+        f"from click.testing import CliRunner; from {package}.commands import main\n"
+        f"assert CliRunner().invoke(main, {[*command, '--help']}).exit_code == 0"
     )
     assert not loaded_by(code) & HEAVY
 
 
 def test_import_of_the_package_loads_nothing_heavy():
-    assert not loaded_by("import graphprune, cli") & HEAVY
+    assert not loaded_by("import graphprune, ggt, cli") & HEAVY
 
 
 def test_graph_half_and_graph_command_load_no_torch():
@@ -42,13 +65,17 @@ def test_graph_half_and_graph_command_load_no_torch():
     assert "torch" not in loaded_by("import graphprune.graph_search, graphprune.printing")
 
 
-def test_lazy_names_exist_and_unknown_ones_are_refused():
-    import graphprune
-
-    assert {"count", "plan", "prune", "strip"} <= set(dir(graphprune))
-    assert all(callable(getattr(graphprune, name)) for name in graphprune.__all__)
+@pytest.mark.parametrize("name", PACKAGES)
+def test_lazy_names_exist_and_unknown_ones_are_refused(name):
+    package = importlib.import_module(name)
+    assert set(package.__all__) <= set(dir(package))
+    assert all(callable(getattr(package, name)) for name in package.__all__)
     with pytest.raises(AttributeError, match="no attribute 'prunes'"):
-        _ = graphprune.prunes
+        _ = package.prunes
+
+
+def test_the_detector_arithmetic_loads_no_torch():
+    assert "torch" not in loaded_by("import ggt.detector, ggt.votes")
 
 
 def test_no_file_has_a_name_that_says_nothing():
@@ -96,7 +123,8 @@ def test_every_test_can_fail(path):
 
 
 def test_a_module_and_what_it_exports_never_share_a_name():
-    for init in (ROOT / "graphprune").rglob("__init__.py"):
+    inits = [init for name in PACKAGES for init in (ROOT / name).rglob("__init__.py")]
+    for init in inits:
         modules = {p.stem for p in init.parent.glob("*.py")}
         exported = re.findall(r"import \w+ as (\w+)", init.read_text())
         assert not modules & set(exported), init

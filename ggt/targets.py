@@ -1,0 +1,88 @@
+"""What a command works on: a bank, made of digits where there is none, or a saved model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ggt.bank import Bank
+from ggt.bank_folder import MANIFEST
+from ggt.bank_request import BankRequest
+from ggt.growing import grow
+from ggt.networks import dense_builder
+from ggt.originals import recorded_data, stored_scale
+from ggt.pixel_models import PixelModel
+from ggt.requests import BANK
+from ggt.splits import DataRequest
+from graphprune.data import Images
+from graphprune.errors import SpecError
+from graphprune.model_request import model_folder
+from graphprune.monitor import Monitor
+from graphprune.nn.saved_files import saved_config
+from graphprune.pretrained import from_pretrained
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """A network to attack, and the images that it was trained and is to be tested on."""
+
+    name: str
+    model: PixelModel
+    data: DataRequest
+
+
+def open_bank(
+    folder: Path | None,
+    monitor: Monitor,
+    *,
+    builder: str | None = None,
+    data_dir: Path | None = None,
+    threads: int = 1,
+) -> tuple[Bank, bool]:
+    """The bank in a folder; by default the usual one, made of the bundled digits if missing.
+
+    Returns:
+        The bank, and whether it was made just now.
+
+    Raises:
+        GraphPruneError: There is none at `folder`, or it is damaged or was changed.
+    """
+    if folder is not None or (BANK / MANIFEST).exists():
+        return Bank.load(folder or BANK, builder=builder), False
+    monitor.stage(f"no bank at {BANK}: making one of the bundled digits")
+    request = BankRequest(folder=BANK, data_dir=data_dir, threads=threads)
+    return grow(request, monitor), True
+
+
+def saved_target(source: Path, builder: str | None) -> Target:
+    """The model of a run folder, with the images that its record names.
+
+    Raises:
+        FileError: A file is missing or damaged.
+        SpecError: The folder does not tell its images, or a builder is needed.
+    """
+    place = model_folder(source)
+    data = recorded_data(source)
+    if data is None:
+        raise SpecError(
+            f"{source} does not tell which images it was trained on; make a bank of it with "
+            "ggt train --model and --data, and attack that"
+        )
+    config = saved_config(place)
+    scale = stored_scale(config, place)
+    network = from_pretrained(place, dense_builder(config, builder))
+    return Target(str(source), PixelModel(network, scale.mean, scale.std), data)
+
+
+def as_pixels(images: Images) -> NDArray[np.float32]:
+    """uint8 images as float32 in [0, 1]; same shape."""
+    pixels: NDArray[np.float32] = images.images.astype(np.float32) / np.float32(255)
+    return pixels
+
+
+def device_named(name: str) -> torch.device:
+    """ "cpu", or what "auto" stands for here."""
+    found = torch.accelerator.current_accelerator() if name == "auto" else None
+    return found or torch.device("cpu")
