@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PYTEST_ADDOPTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup rgp test test-slow check coverage format bench clean
+.PHONY: help setup rgp ggt test test-slow check coverage format bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,13 @@ $(READY): setup.cfg constraints.txt
 
 rgp: $(READY)  ## run the main job: graphprune rgp --ratio 0.9
 	$(BIN)/graphprune rgp --ratio 0.9
+
+ggt: $(READY)  ## train a bank on digits, attack, calibrate, detect, and compare detectors (minutes)
+	$(BIN)/ggt train --bank runs/ggt/bank --models 5 --jobs 2
+	$(BIN)/ggt attack --bank runs/ggt/bank --attack deepfool --count 100 --out runs/ggt/adv.npy
+	$(BIN)/ggt calibrate --bank runs/ggt/bank
+	$(BIN)/ggt detect --bank runs/ggt/bank --samples runs/ggt/adv.npy --exit-zero
+	$(BIN)/ggt bench --bank runs/ggt/bank --count 100 --controls 3 --jobs 2
 
 test: $(READY)  ## run the tests, except those marked slow
 	$(BIN)/python -m pytest -q

@@ -95,6 +95,7 @@ def banks_of(
             folder=work / f"bank-{seed}",
             base=str(work / "bank-0" / "base"),
             base_recipe=None,
+            models=options["further_models"],
             seed=seed,
         )
         banks.append(grow(request, monitor))
@@ -250,7 +251,8 @@ def targets(banks: list[dict[str, Any]], table: dict[str, Any]) -> dict[str, Any
 @click.option("--held-out", default=0.5)
 @click.option("--banks", default=3)
 @click.option("--models", default=20)
-@click.option("--controls", default=5)
+@click.option("--further-models", default=5, help="Models of the banks after the first.")
+@click.option("--controls", default=3)
 @click.option("--nodes", default=32)
 @click.option("--degree", default=3)
 @click.option("--epochs", default=4)

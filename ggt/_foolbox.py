@@ -12,8 +12,9 @@ from graphprune.errors import SpecError
 
 with warnings.catch_warnings():  # foolbox 3.3.4 imports a name that SciPy has deprecated
     warnings.simplefilter("ignore")
+    from eagerpy.astensor import astensor as astensor
     from eagerpy.astensor import astensor_ as astensor_
-    from eagerpy.astensor import astensors_
+    from eagerpy.astensor import astensors_ as astensors_
     from foolbox.attacks.base import FixedEpsilonAttack as FixedEpsilonAttack
     from foolbox.attacks.base import MinimizationAttack, get_criterion
     from foolbox.attacks.base import raise_if_kwargs as raise_if_kwargs
@@ -33,6 +34,7 @@ with warnings.catch_warnings():  # foolbox 3.3.4 imports a name that SciPy has d
     from foolbox.attacks.projected_gradient_descent import (
         LinfProjectedGradientDescentAttack as LinfProjectedGradientDescentAttack,
     )
+    from foolbox.criteria import Criterion as Criterion
     from foolbox.criteria import Misclassification as Misclassification
     from foolbox.criteria import TargetedMisclassification
     from foolbox.distances import Distance
@@ -40,6 +42,7 @@ with warnings.catch_warnings():  # foolbox 3.3.4 imports a name that SciPy has d
     from foolbox.distances import linf as linf
     from foolbox.models.base import Model as Model
     from foolbox.models.pytorch import PyTorchModel as PyTorchModel
+    from foolbox.types import Bounds as Bounds
 
 QUERIES = 1024  # images a pass where an attack asks about many at a time
 

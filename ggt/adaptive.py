@@ -4,7 +4,6 @@ A *row* is a dict that JSON can hold: the settings of one attack (those of `SETT
 apply) and what `evasion` counts. Samples are images that the original classifies correctly.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ggt.attack_request import AttackRequest
 from ggt.sequential import ADVERSARIAL, NORMAL, UNDECIDED
 from graphprune.errors import SpecError
 
@@ -30,9 +28,6 @@ SETTINGS = (
     "scored_on",
 )
 """What tells two rows of one bank apart."""
-
-RADII = (2 / 255, 4 / 255, 8 / 255, 12 / 255, 16 / 255)
-"""Linf radii of a sweep, in pixel units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +149,3 @@ def under_rejection(labels: ArrayLike, base_labels: ArrayLike, decisions: ArrayL
     row["accuracy"] = float((right == after).mean())
     row["accuracy_passed"] = float((right == after)[passed].mean()) if passed.any() else None
     return row
-
-
-def sweep_requests(
-    *,
-    epsilons: Iterable[float] = RADII,
-    confidences: Iterable[float] = (0, 5, 10, 20, 40),
-) -> list[AttackRequest]:
-    """The static attacker's sweeps: PGD of each radius and CW-L2 of each confidence.
-
-    Raises:
-        SpecError: A value is out of range.
-    """
-    pgd = [AttackRequest("pgd", epsilon=each) for each in epsilons]
-    return pgd + [AttackRequest("cw", confidence=each) for each in confidences]

@@ -1,16 +1,25 @@
 """Attackers who know the detector, or parts of it, against one bank."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from ggt.adaptive import THREATS, Row, evasion
-from ggt.adaptive_checks import large_epsilon, never_hurts, redrawn
-from ggt.adaptive_sweeps import Judge, grey_box, joint_sweep, judge_oracle, query_rows
+from ggt.adaptive import THREATS, Row, under_rejection
+from ggt.adaptive_checks import Finding, large_epsilon, never_hurts, redrawn
+from ggt.adaptive_sweeps import (
+    JointOptions,
+    Judge,
+    grey_box,
+    joint_sweep,
+    judge_oracle,
+    judged_row,
+    query_rows,
+)
 from ggt.asking import cast_votes
 from ggt.attack_request import AttackRequest
 from ggt.attacks import craft
@@ -18,6 +27,7 @@ from ggt.bank import Bank
 from ggt.detector import GroupRule, calibrate
 from ggt.evaluate import CLEAN
 from ggt.flag_attacks import evade_by_queries
+from ggt.joint_attack import Mode
 from ggt.panels import control_bank
 from ggt.pixel_models import probabilities
 from ggt.requests import BenchJob
@@ -25,13 +35,20 @@ from ggt.sample_sets import SampleSets
 from ggt.splits import Splits
 from ggt.targets import as_pixels
 from ggt.votes import Votes
+from graphprune.data import Images
 from graphprune.monitor import Monitor
 
-EPSILONS = (8 / 255, 16 / 255, 0.1, 0.3)
+EPSILONS = (8 / 255, 0.05, 0.1, 0.3)  # Linf
+COMPARED = (0.1,)  # where few models are known, steps fewer, or the bank another
+WIDEST = EPSILONS[-1:]  # where every mode has to win
+MODES: tuple[Mode, ...] = ("selective", "orthogonal")  # beside "joint"
+STEPS, FEWER_STEPS, RESTARTS = 20, 10, 3
+ENOUGH = 0.01  # disagreement far below thresholds: no further restart
 CONFIDENCES = (0.0, 5.0, 10.0, 20.0, 40.0)
 BOUNDS = (1.0, 2.0, 4.0)  # L2 distances at which the query attacker is counted
-MOST, MOST_CONFIDENT, MOST_QUERIED = 100, 50, 20  # samples, by how long an attack takes
-QUERIES, STARTS = 1000, 200
+MOST, MOST_CONFIDENT, MOST_QUERIED = 48, 32, 16  # samples, by how long an attack takes
+MOST_CLEAN = 1000  # test images that show what the detector costs
+QUERIES, STARTS = 500, 200
 OWN_BANK = 3  # models of the attacker who trains a bank, at least
 
 
@@ -44,73 +61,52 @@ def adaptive_values(
         job: Its rate, seed and processes.
         bank: The defender's.
         held_out: Its votes on clean images, which calibrate it and every part of it.
-        splits: Where the query attacker's starting images come from: those that trained.
+        splits: Where the query attacker's starting images come from: those that trained; and
+            the test images, wrongly labelled ones too, of `under_rejection`.
         sets: The clean samples that are attacked.
         tell: Told of stages.
 
     Returns:
-        "threats" (name -> what the attacker has), "rows" as in `ggt.adaptive`, and "checks".
+        "threats" (name -> what the attacker has), "rows" as in `ggt.adaptive`, "checks", all of
+        them whether they hold or not, and "under_rejection", of clean test images.
     """
+    base = bank.base()
+    members = _beside(base, bank)
+    judge = bank_judge(base, members, held_out, job.fpr)
     pixels = sets.pixels[CLEAN][:MOST]
-    base, members = bank.base(), bank.members()
     labels = probabilities(base, pixels).argmax(1)
-    judge = bank_judge(bank, held_out, job.fpr)
-    half = max(1, len(bank) // 2)
-    known = sorted({0, 1, half, len(bank)})
+    field = _Field(base, members, judge, pixels, labels, job.seed)
     tell.stage("adaptive: an attacker who knows models of the bank")
-    rows = joint_sweep(
-        base,
-        members,
-        pixels,
-        labels,
-        judge,
-        known=known,
-        epsilons=EPSILONS,
-        options={"seed": job.seed},
-    )
-    other = _other_bank(job, bank, tell)
+    rows = field.known()
     tell.stage("adaptive: an attacker with an own bank")
-    rows += grey_box(
-        base,
-        other.members(),
-        pixels,
-        labels,
-        judge,
-        members=len(bank),
-        epsilons=EPSILONS,
-        options={"seed": job.seed},
-    )
+    other = _beside(base, _other_bank(job, bank, tell))
+    rows += field.grey(other)
     tell.stage("adaptive: confident attacks")
-    rows += confidence_rows(bank, judge, pixels[:MOST_CONFIDENT], job.seed)
+    rows += field.confident()
     tell.stage("adaptive: an attacker who asks")
-    rows += _asked(bank, judge, pixels[:MOST_QUERIED], splits, job.seed)
-    tell.stage("adaptive: another bank in the same place")
-    size = min(len(bank), len(other))
-    own, again = (
-        joint_sweep(
-            base,
-            one.members(0, size),
-            pixels,
-            labels,
-            bank_judge(one, votes, job.fpr),
-            known=[0],
-            epsilons=EPSILONS,
-            options={"seed": job.seed},
-        )
-        for one, votes in ((bank, held_out), (other, _votes_like(held_out, other, splits)))
-    )
-    attacked = [row for row in rows if row["scored_on"] == "attacked"]
-    checks = [
-        *large_epsilon(rows),
-        *never_hurts(attacked, "epsilon"),
-        *redrawn(own, again),
-    ]
-    threats = {name: threat.knows for name, threat in THREATS.items()}
-    return {"threats": threats, "rows": rows, "checks": checks}
+    rows += field.asked(torch.from_numpy(as_pixels(splits.train)[:STARTS]))
+    tell.stage("adaptive: checks")
+    votes = _calibrating(base, other, splits.clean)
+    twin = bank_judge(base, other, votes, job.fpr)
+    return {
+        "threats": {name: threat.knows for name, threat in THREATS.items()},
+        "rows": rows,
+        "checks": field.checks(rows) + field.redrawn(other, twin),
+        "under_rejection": rejection(judge, splits.test, len(members), job.seed),
+    }
 
 
-def bank_judge(bank: Bank, held_out: Votes, fpr: float) -> Judge:
-    """The group-sequential soft detector of any part of a bank, calibrated for that part."""
+def bank_judge(
+    base: nn.Module, members: Sequence[nn.Module], held_out: Votes, fpr: float
+) -> Judge:
+    """The group-sequential soft detector of any part of a bank, calibrated for that part.
+
+    Args:
+        base: The original.
+        members: The bank's models.
+        held_out: Their votes on clean samples that the original classifies correctly.
+        fpr: Highest false-positive rate.
+    """
     made: dict[range, GroupRule] = {}
 
     def judge(
@@ -118,45 +114,156 @@ def bank_judge(bank: Bank, held_out: Votes, fpr: float) -> Judge:
     ) -> tuple[NDArray[Any], NDArray[np.str_], NDArray[np.float64]]:
         if voters not in made:
             clean = _of_models(held_out, voters)
-            made[voters] = GroupRule(calibrate(clean, fpr=fpr), "soft")
-        votes = cast_votes(bank.base(), (bank.member(at) for at in voters), pixels)
+            made[voters] = GroupRule(calibrate(clean, fpr=fpr, only_correct=True), "soft")
+        votes = cast_votes(base, (members[at] for at in voters), pixels)
         found = made[voters].decide(votes)
         return votes.base_labels, found.decisions, found.scores
 
     return judge
 
 
-def confidence_rows(bank: Bank, judge: Judge, pixels: Tensor, seed: int) -> list[Row]:
-    """The attacker who knows no detector, but asks for more and more confidence."""
-    base, rows = bank.base(), []
-    labels = probabilities(base, pixels).argmax(1)
+def confidence_rows(
+    base: nn.Module, judge: Judge, pixels: Tensor, *, members: int, seed: int
+) -> list[Row]:
+    """The attacker who knows no detector, but asks for more and more confidence.
+
+    Args:
+        base: The original.
+        judge: The detector; all of its `members` models vote.
+        pixels: Samples that the original classifies correctly.
+        members: Number of the defender's models.
+        seed: Of the attacks.
+    """
+    labels, rows = probabilities(base, pixels).argmax(1), []
     for confidence in CONFIDENCES:
         request = AttackRequest("cw", confidence=confidence, seed=seed)
         made = craft(base, pixels, labels, request)
-        after, decisions, scores = judge(torch.from_numpy(made.images), range(len(bank)))
-        row = evasion(made.labels, after, decisions, made.norms["l2"])
-        rows.append(
-            {
-                "threat": "static",
-                "known": 0,
-                "members": len(bank),
-                "attack": request.label(),
-                "confidence": confidence,
-                "norm": "l2",
-                "scored_on": "defender",
-                **row,
-                "score_median": float(np.median(np.asarray(scores))),
-            }
-        )
+        judgement = judge(torch.from_numpy(made.images), range(members))
+        head: Row = {
+            "threat": "static",
+            "known": 0,
+            "members": members,
+            "attack": request.label(),
+            "confidence": confidence,
+            "norm": "l2",
+            "scored_on": "defender",
+        }
+        norms = torch.from_numpy(made.norms["l2"])
+        rows.append(head | judged_row(judgement, labels, norms))
     return rows
 
 
-def _asked(bank: Bank, judge: Judge, pixels: Tensor, splits: Splits, seed: int) -> list[Row]:
-    labels = probabilities(bank.base(), pixels).argmax(1)
-    starts = torch.from_numpy(as_pixels(splits.train)[:STARTS])
-    oracle = judge_oracle(judge, len(bank))
-    found = evade_by_queries(oracle, pixels, labels, starts, queries=QUERIES, seed=seed)
-    return query_rows(found, pixels, labels, judge, members=len(bank), bounds=BOUNDS)
+def rejection(judge: Judge, test: Images, members: int, seed: int) -> Row:
+    """What the detector costs on clean test images, those labelled wrongly among them."""
+    order = np.random.default_rng(seed).permutation(len(test))
+    chosen = test.take(order[:MOST_CLEAN])
+    after, decisions, _ = judge(torch.from_numpy(as_pixels(chosen)), range(members))
+    return under_rejection(chosen.labels, after, decisions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Field:
+    """What all attacks on one bank share: its models, its detector, and the samples.
+
+    `labels` are the original's, which are right.
+    """
+
+    base: nn.Module
+    members: list[nn.Module]
+    judge: Judge
+    pixels: Tensor
+    labels: Tensor
+    seed: int
+
+    @property
+    def options(self) -> JointOptions:
+        """Of every joint attack."""
+        return JointOptions(seed=self.seed, steps=STEPS, restarts=RESTARTS, enough=ENOUGH)
+
+    def sweep(
+        self, known: Sequence[int], epsilons: Sequence[float], **more: Unpack[JointOptions]
+    ) -> list[Row]:
+        """Joint attacks by who has the first j models, for each j."""
+        return joint_sweep(
+            self.base,
+            self.members,
+            self.pixels,
+            self.labels,
+            self.judge,
+            known=known,
+            epsilons=epsilons,
+            options={**self.options, **more},
+        )
+
+    def known(self) -> list[Row]:
+        """From no model known to all; who knows all attacks in every mode."""
+        most = len(self.members)
+        rows = self.sweep([0, most], EPSILONS)
+        rows += self.sweep(sorted({1, max(1, most // 2)} - {most}), COMPARED)
+        for mode in MODES:
+            rows += self.sweep([most], WIDEST, mode=mode)
+        return rows
+
+    def grey(self, own: list[nn.Module]) -> list[Row]:
+        """The attacker who trained these."""
+        return grey_box(
+            self.base,
+            own,
+            self.pixels,
+            self.labels,
+            self.judge,
+            members=len(self.members),
+            epsilons=EPSILONS,
+            options=self.options,
+        )
+
+    def confident(self) -> list[Row]:
+        """Rows of `confidence_rows`."""
+        return confidence_rows(
+            self.base,
+            self.judge,
+            self.pixels[:MOST_CONFIDENT],
+            members=len(self.members),
+            seed=self.seed,
+        )
+
+    def asked(self, starts: Tensor) -> list[Row]:
+        """The attacker who sees labels and flags, and has these images."""
+        pixels, most = self.pixels[:MOST_QUERIED], len(self.members)
+        labels = self.labels[:MOST_QUERIED]
+        oracle = judge_oracle(self.judge, most)
+        found = evade_by_queries(
+            oracle, pixels, labels, starts, queries=QUERIES, seed=self.seed
+        )
+        return query_rows(found, pixels, labels, self.judge, members=most, bounds=BOUNDS)
+
+    def checks(self, rows: list[Row]) -> list[Finding]:
+        """Is the attack on known models as strong as it should be?"""
+        attacked = [row for row in rows if row["scored_on"] == "attacked"]
+        most = len(self.members)
+        fewer = self.sweep([most], COMPARED, steps=FEWER_STEPS)
+        whole = [row for row in attacked if (row["known"], row["mode"]) == (most, "joint")]
+        usual = [row for row in whole if row["epsilon"] in COMPARED]
+        return [
+            *large_epsilon(rows),
+            *never_hurts(whole, "epsilon"),
+            *never_hurts(fewer + usual, "steps"),
+        ]
+
+    def redrawn(self, others: list[nn.Module], twin: Judge) -> list[Finding]:
+        """Does another bank in the same place, of as many models, change anything?"""
+        size = min(len(self.members), len(others))
+        own, again = (
+            replace(self, members=models[:size], judge=judge).sweep([0, size], COMPARED)
+            for models, judge in ((self.members, self.judge), (others, twin))
+        )
+        return redrawn(own, again)
+
+
+def _beside(base: nn.Module, bank: Bank) -> list[nn.Module]:
+    """A bank's models, where the original is: attacks run them together."""
+    device = next(base.parameters()).device
+    return [model.to(device) for model in bank.members()]
 
 
 def _other_bank(job: BenchJob, bank: Bank, tell: Monitor) -> Bank:
@@ -174,13 +281,10 @@ def _other_bank(job: BenchJob, bank: Bank, tell: Monitor) -> Bank:
     )
 
 
-def _votes_like(held_out: Votes, other: Bank, splits: Splits) -> Votes:
-    """Another bank's votes on the clean images that the original classifies correctly."""
-    images = torch.from_numpy(as_pixels(splits.clean))
-    votes = cast_votes(other.base(), other.members(), images)
-    found = votes.take(votes.base_labels == splits.clean.labels)
-    assert len(found) == len(held_out)
-    return found
+def _calibrating(base: nn.Module, models: Sequence[nn.Module], clean: Images) -> Votes:
+    """Votes on the clean images that the original classifies correctly."""
+    votes = cast_votes(base, models, torch.from_numpy(as_pixels(clean)))
+    return votes.take(votes.base_labels == clean.labels)
 
 
 def _of_models(votes: Votes, voters: Sequence[int]) -> Votes:

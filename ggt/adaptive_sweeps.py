@@ -26,6 +26,7 @@ DEFAULTS: Row = {
     "step_size": None,
     "restarts": 1,
     "weight": 1.0,
+    "enough": 0.0,
     "seed": 0,
 }
 """Settings of `joint_pgd` that rows name, and their values where a sweep says nothing."""
@@ -39,6 +40,7 @@ class JointOptions(TypedDict, total=False):
     restarts: int
     weight: float
     mode: Mode
+    enough: float
     seed: int
     batch: int
 
@@ -143,7 +145,7 @@ class _Sweep:
         return [
             head
             | {"known": len(models), **settings, "scored_on": part}
-            | _judged(self.judge(found, voters), self.labels, norms, None)
+            | judged_row(self.judge(found, voters), self.labels, norms)
             for part, voters in parts.items()
             if len(voters)
         ]
@@ -178,7 +180,7 @@ def query_rows(
         head
         | {"epsilon": bound, "scored_on": "defender"}
         | counts
-        | _judged(judgement, labels, norms, bound)
+        | judged_row(judgement, labels, norms, bound)
         for bound in bounds
     ]
 
@@ -195,8 +197,17 @@ def judge_oracle(judge: Judge, members: int, *, undecided_passes: bool = False) 
     return oracle
 
 
-def _judged(judgement: Judgement, labels: Tensor, norms: Tensor, bound: float | None) -> Row:
-    """The counts of one judgement, and the median of its scores."""
+def judged_row(
+    judgement: Judgement, labels: Tensor, norms: Tensor, bound: float | None = None
+) -> Row:
+    """What `evasion` counts of one judgement, and the median of all scores.
+
+    Args:
+        judgement: Of the attacked samples.
+        labels: The right ones; shape (samples,).
+        norms: Distances from the clean samples, in pixel units; shape (samples,).
+        bound: As for `evasion`.
+    """
     after, decisions, scores = map(np.asarray, judgement)
     right, far = labels.cpu().numpy(), norms.cpu().numpy()
     row = evasion(right, after, decisions, far, bound=bound)

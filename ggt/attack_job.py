@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ggt.attacks import craft
 from ggt.crafting import correctly_classified, predicted
+from ggt.outputs import check_file
 from ggt.requests import CLEAN_SET, AttackJob
 from ggt.sample_sets import attack_facts
 from ggt.samples import write_samples
@@ -26,14 +27,22 @@ def attack_images(job: AttackJob, monitor: Monitor | None = None) -> Record:
 
     Where no attack succeeded nothing is written.
 
+    Returns:
+        Values: for an attack what `ggt.sample_sets.attack_facts` gives, else "attack" (the name
+        of the set) and "attempted"; "target" (the folder attacked), "data" (its images),
+        "written" (how many samples) and, if there are any, "files": "samples" and "record".
+
     Raises:
         GraphPruneError: A part refused its input; the message names the culprit.
     """
     tell, began = monitor or Silent(), time.monotonic()
+    for path in (job.out, record_path(job.out)):
+        check_file(path, force=job.force)
     torch.set_num_threads(job.threads)
     target = _target(job, tell)
     model = target.model.to(device_named(job.device))
-    test = load_splits(target.data, job.data_dir).test
+    splits = load_splits(target.data, job.data_dir)
+    test, known = splits.test, torch.from_numpy(as_pixels(splits.judge))
     pixels, labels = torch.from_numpy(as_pixels(test)), torch.from_numpy(test.labels)
     right = correctly_classified(model, pixels, labels)
     wanted = right if job.attack is not None or job.plain_set == CLEAN_SET else ~right
@@ -43,7 +52,7 @@ def attack_images(job: AttackJob, monitor: Monitor | None = None) -> Record:
         raise SpecError(
             f"{target.name}: no test image fits; {right.sum()} of {len(test)} right"
         )
-    images, kept, values = _made(job, model, pixels[chosen], labels[chosen], tell)
+    images, kept, values = _made(job, model, pixels[chosen], labels[chosen], known, tell)
     values["target"], values["data"] = target.name, plain(target.data)
     written = bool(kept.any())
     if written:
@@ -85,9 +94,13 @@ def _made(
     model: torch.nn.Module,
     pixels: torch.Tensor,
     labels: torch.Tensor,
+    known: torch.Tensor,
     tell: Monitor,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], dict[str, Any]]:
-    """Images, which of them to write, and what the record says of them."""
+    """Images, which of them to write, and what the record says of them.
+
+    `known` are images that a substitute attack may train on.
+    """
     if job.attack is None:
         values = {"attack": str(job.plain_set), "attempted": len(pixels)}
         return pixels.numpy(), np.ones(len(pixels), np.bool_), values
@@ -97,6 +110,7 @@ def _made(
         pixels,
         predicted(model, pixels),
         job.attack,
+        known=known if job.attack.name == "substitute" and len(known) else None,
         progress=lambda done: tell.progress(done / len(pixels), f"{done} images"),
     )
     values = attack_facts(job.attack, made)

@@ -60,6 +60,11 @@ class Bank:
         return len(self.manifest.members)
 
     @property
+    def builder(self) -> str | None:
+        """`package.module:function` that builds the dense network, if one was needed."""
+        return self._builder
+
+    @property
     def hash(self) -> str:
         """Hash of the original, the preprocessing and these models; 64 hexadecimal digits."""
         return self.manifest.hash

@@ -15,7 +15,9 @@ from graphprune.training import Settings
 
 BASE = "resnet8-wide"
 FLOOR = 0.9
-RECIPE = Settings(epochs=10, batch_size=64)
+RECIPE = Settings(epochs=10, batch_size=64, augment=False, noise=0.1)
+"""Of models: noise and no crops did best on attacked held-out digits and Fashion-MNIST."""
+
 BASE_RECIPE = Settings(epochs=20, batch_size=64)
 
 

@@ -1,11 +1,12 @@
 """The commands `ggt bench` and `ggt attacks`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ggt.command_options import BANK, BUILDER, DATA_DIR, DEVICE, JOBS
+from ggt.command_options import BANK, BUILDER, DATA_DIR, DEVICE, JOBS, SHARE, THREADS
 from graphprune.options import shared
 
 
@@ -19,18 +20,31 @@ from graphprune.options import shared
     help="A column of the table; may be given again. [default: FGSM, PGD, DeepFool, JSMA and "
     "CW in eight settings]",
 )
-@click.option("--count", type=int, default=200, help="Test images that each attack is given.")
+@click.option(
+    "--count",
+    type=click.IntRange(min=10),
+    default=200,
+    help="Test images that each attack is given.",
+)
 @click.option(
     "--controls",
-    type=int,
+    type=click.IntRange(min=0),
     default=3,
     help="Models of each control, trained in the bank's folder: random masks, dense networks.",
 )
-@click.option("--mutants", type=int, default=20, help="Mutants of each mutation operator.")
 @click.option(
-    "--copies", type=int, default=5, help="Copies of the original with noise and dropout."
+    "--mutants",
+    type=click.IntRange(min=0),
+    default=20,
+    help="Mutants of each variant, defined and published.",
 )
-@click.option("--fpr", type=float, default=0.05, help="Share of clean samples to flag.")
+@click.option(
+    "--copies",
+    type=click.IntRange(min=0),
+    default=5,
+    help="Copies of the original with noise, and as many with dropout.",
+)
+@click.option("--fpr", type=SHARE, default=0.05, help="Share of clean samples to flag.")
 @click.option(
     "--adaptive", is_flag=True, help="Add attackers who know the detector, or parts of it."
 )
@@ -38,7 +52,8 @@ from graphprune.options import shared
 @BUILDER
 @DEVICE
 @JOBS
-@shared("seed", "threads", "out", "json", "quiet", "verbose")
+@THREADS
+@shared("seed", "out", "json", "quiet", "verbose")
 def bench(
     *,
     attack_texts: tuple[str, ...],
@@ -46,19 +61,26 @@ def bench(
     as_json: bool,
     quiet: bool,
     verbose: bool,
-    threads: int | None,
     **options: Any,
 ) -> None:
-    """Measure detectors against attacks on the same images; writes a run folder."""
+    """Measure detectors against attacks on the same images.
+
+    Writes a run folder: record.json with every figure, and plots.
+    """
     from ggt.attack_request import parse
-    from ggt.bench_job import COLUMNS, bench_bank
-    from ggt.printing import show_bench
     from ggt.requests import BenchJob
+
+    attacks = tuple(parse(text) for text in attack_texts)
+    job = BenchJob(attacks=attacks, **options)  # refused before anything heavy is loaded
+
+    from ggt.bench_job import COLUMNS, bench_bank
+    from ggt.outputs import check_writable
+    from ggt.printing import show_bench
     from graphprune.options import RUNS
     from graphprune.terminal import TerminalMonitor
 
-    attacks = tuple(parse(text) for text in attack_texts or COLUMNS)
-    job = BenchJob(attacks=attacks, threads=threads or 1, **options)
+    check_writable(out or RUNS / "new")
+    job = job if attacks else replace(job, attacks=tuple(map(parse, COLUMNS)))
     with TerminalMonitor(quiet=quiet, verbose=verbose) as monitor:
         record = bench_bank(job, out, RUNS, monitor)
     show_bench(record, as_json=as_json)
@@ -67,7 +89,10 @@ def bench(
 @click.command()
 @shared("json")
 def attacks(*, as_json: bool) -> None:
-    """List the attacks, what they see and change, their options and sources."""
+    """List the attacks.
+
+    What each sees of the network and keeps small, its options with their defaults, its source.
+    """
     from ggt.printing import show_attacks
 
     show_attacks(as_json=as_json)

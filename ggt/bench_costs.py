@@ -45,8 +45,9 @@ def detection_costs(
     ways: dict[str, tuple[Callable[[int], nn.Module], Calibration]] = {
         "graph bank, compact": (bank.member, calibrations[GRAPH_BANK])
     }
-    if _is_compact(bank.member(0).network):
-        masked = [_masked(bank.member(index)) for index in range(len(bank))]
+    members = bank.members()
+    if any(_is_compact(member.network) for member in members):
+        masked = [_masked(member) for member in members]
         ways["graph bank, masked"] = (masked.__getitem__, calibrations[GRAPH_BANK])
     for family, own in controls.items():
         name = CONTROL_NAMES[family]
@@ -110,7 +111,9 @@ def _is_compact(network: nn.Module) -> bool:
 
 
 def _masked(model: PixelModel) -> PixelModel:
-    """The same model with masks in the place of compact layers."""
+    """The same model with masks in the place of compact layers, if it has any."""
+    if not _is_compact(model.network):
+        return model
     return PixelModel(
         expand(model.network), model.mean.flatten().tolist(), model.std.flatten().tolist()
     )

@@ -1,5 +1,6 @@
 """The job behind `ggt bench`: one table of detectors and attacks, in a run folder."""
 
+import copy
 import time
 from pathlib import Path
 from typing import Any
@@ -58,17 +59,20 @@ def bench_bank(job: BenchJob, out: Path | None, runs: Path, monitor: Monitor) ->
     bank, _ = open_bank(
         job.bank, monitor, builder=job.builder, data_dir=job.data_dir, threads=job.threads
     )
+    if not bank.names:
+        raise SpecError(f"{bank.folder.path}: the bank has no model yet; run ggt train")
     splits = load_splits(bank.data, job.data_dir)
     if not len(splits.clean):
         raise SpecError(f"{bank.folder.path}: no image was held out to calibrate on")
     folder = choose(out, runs / f"ggt-bench-{bank.data.name}-seed{job.seed}", resume=False)
     sets = make_sets(
-        bank.base().to(device_named(job.device)),
+        copy.deepcopy(bank.base()).to(device_named(job.device)),
         splits.test,
         job.attacks,
         monitor,
         count=job.count,
         seed=job.seed,
+        known=splits.judge,
     )
     controls = _controls(job, bank, monitor)
     voters = [bank_voters(GRAPH_BANK, bank)]
@@ -138,7 +142,7 @@ def compare(
         "bank": {"hash": bank.hash, "accuracy": bank.manifest.base.accuracy},
         "samples": {name: len(part) for name, part in sets.pixels.items()},
         "attacks_made": sets.attacks,
-        "calibration_samples": len(held_out),
+        "calibration_samples": panels[0].calibration.samples,
         "rows": rows,
         "rules": rules,
         "panels": facts,
@@ -147,7 +151,7 @@ def compare(
 
 
 def _counts(panel: Panel) -> list[int]:
-    return sorted({1, min(FEW, panel.models), panel.models})
+    return sorted({count for count in (1, 3, FEW, panel.models) if count <= panel.models})
 
 
 def _controls(job: BenchJob, bank: Bank, monitor: Monitor) -> dict[str, Bank]:

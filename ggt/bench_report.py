@@ -45,7 +45,7 @@ def table_values(values: dict[str, Any]) -> dict[str, Any]:
     columns = [name for name in values["samples"] if name != CLEAN]
     return {
         "detectors": detectors,
-        "samples": values["samples"],
+        "samples": {name: values["samples"][name] for name in columns},
         "attacks": attacks_of(dict.fromkeys(columns, 0)),
         "clean_samples": values["samples"][CLEAN],
         "lines": _lines(values),
@@ -69,13 +69,14 @@ def draw_bench(values: dict[str, Any], folder: Path) -> None:
         plot_costs(points, folder / "costs.png", title=title)
     if "adaptive" in values:
         curves = evasion_curves(values["adaptive"]["rows"])
-        plot_sweep(
-            curves,
-            folder / "evasion.png",
-            x_label="epsilon (Linf, brightest pixel 1)",
-            y_label="misclassified and not flagged",
-            title="attackers who know models of the bank",
-        )
+        if curves:
+            plot_sweep(
+                curves,
+                folder / "evasion.png",
+                x_label="epsilon (Linf, brightest pixel 1)",
+                y_label="misclassified and not flagged",
+                title="attackers who know models of the bank",
+            )
 
 
 def evasion_curves(rows: list[Row]) -> dict[str, tuple[Any, Any]]:
@@ -84,7 +85,9 @@ def evasion_curves(rows: list[Row]) -> dict[str, tuple[Any, Any]]:
     for row in rows:
         if row["norm"] != "linf":
             continue
-        name = f"{row['threat']}, knows {row['known']}, judged by {row['scored_on']}"
+        mode = row.get("mode", "joint")
+        ending = "" if mode == "joint" else f", {mode}"
+        name = f"{row['threat']}, knows {row['known']}, by {row['scored_on']}{ending}"
         curves.setdefault(name.replace("_", " "), []).append(
             (row["epsilon"], row["unflagged_rate"])
         )
@@ -125,14 +128,28 @@ def _lines(values: dict[str, Any]) -> list[str]:
         lines.append(f"placebo AUROC {placebo['auroc']:.3f} (0.5 is right)")
     for row in values.get("adaptive", {}).get("rows", []):
         lines.append(_evasion_line(row))
+    if rejected := values.get("adaptive", {}).get("under_rejection"):
+        lines.append(f"clean test images under rejection: {_told(rejected)}")
     for check in values.get("adaptive", {}).get("checks", []):
         if not check["holds"]:
             lines.append(f"check fails: {check['check']}: {check['found']}, {check['wanted']}")
     return lines
 
 
+def _told(row: Row) -> str:
+    """Rates of a row as "name 95.0 %", without their intervals."""
+    ends = ("_low", "_high")
+    shown = {key: value for key, value in row.items() if not key.endswith(ends)}
+    return ", ".join(
+        f"{key.replace('_', ' ')} {value:.1%}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in shown.items()
+    )
+
+
 def _evasion_line(row: Row) -> str:
     what = row.get("attack") or f"epsilon {row['epsilon']:.3f} ({row['norm']})"
+    if row.get("mode", "joint") != "joint":
+        what += f", {row['mode']}"
     return (
         f"{row['threat']}, knows {row['known']} of {row['members']}, {what}, judged by "
         f"{row['scored_on'].replace('_', ' ')}: {row['misclassified']} of {row['samples']} "

@@ -12,6 +12,7 @@ from ggt.asking import cast_votes
 from ggt.bank import Bank
 from ggt.calibration import Calibration
 from ggt.detector import calibrate
+from ggt.outputs import check_file
 from ggt.requests import CALIBRATION, CALIBRATION_VOTES, CalibrationJob
 from ggt.samples import data_hash, read_samples
 from ggt.splits import load_splits
@@ -30,6 +31,8 @@ def calibrate_bank(job: CalibrationJob, monitor: Monitor | None = None) -> Recor
         GraphPruneError: A part refused its input; the message names the culprit.
     """
     tell, began = monitor or Silent(), time.monotonic()
+    if job.out is not None:
+        check_file(job.out, force=job.force)
     torch.set_num_threads(job.threads)
     bank, _ = open_bank(
         job.bank, tell, builder=job.builder, data_dir=job.data_dir, threads=job.threads
@@ -38,17 +41,25 @@ def calibrate_bank(job: CalibrationJob, monitor: Monitor | None = None) -> Recor
 
 
 def calibrate_open(bank: Bank, job: CalibrationJob, tell: Monitor, began: float) -> Record:
-    """`calibrate_bank` of a bank that is open already; `began` is when the job began."""
+    """`calibrate_bank` of a bank that is open already; `began` is when the job began.
+
+    Returns:
+        Values: those of `calibration_values`, "bank_hash", "of" (which images count, in words)
+        and "files": "calibration", and "votes" (None where the bank's folder is read-only).
+    """
+    path = job.out or bank.folder.path / CALIBRATION
+    check_file(path)
     images, labels = _clean_images(bank, job)
     if job.of == "correct" and labels is None:
         raise SpecError(f"{job.clean}: no labels, so nobody knows which images are correct")
     digest = data_hash(images)
     kept = bank.folder.path / CALIBRATION_VOTES
+    files: dict[str, str | None] = {"calibration": str(path), "votes": str(kept)}
     votes = None if job.fresh else _kept_votes(kept, bank, digest)
     if votes is None:
         tell.stage(f"asking {len(bank)} models about {len(images)} clean images")
         votes = _all_votes(bank, images, digest, job)
-        votes.save(kept)
+        files["votes"] = _keep(votes, kept)
     only_correct = labels is not None and job.of != "all"
     if labels is not None and only_correct:
         votes = votes.take(votes.base_labels == labels)
@@ -61,13 +72,12 @@ def calibrate_open(bank: Bank, job: CalibrationJob, tell: Monitor, began: float)
         data_hash=digest,
         only_correct=only_correct,
     )
-    path = job.out or bank.folder.path / CALIBRATION
     found.save(path)
     values = {
         **calibration_values(found),
         "bank_hash": bank.hash,
         "of": "correctly classified images" if only_correct else "all images",
-        "files": {"calibration": str(path), "votes": str(kept)},
+        "files": files,
     }
     return Record(
         command="ggt calibrate",
@@ -78,7 +88,13 @@ def calibrate_open(bank: Bank, job: CalibrationJob, tell: Monitor, began: float)
 
 
 def calibration_values(found: Calibration) -> dict[str, Any]:
-    """A calibration as tables and records show it."""
+    """A calibration as tables and records show it.
+
+    "fpr", "confidence" and "method" as asked for; "samples" that count; "scores", one row each:
+    its name "score", the "threshold" of the last look, of the samples those "flagged", the
+    upper "bound" of that share, and the counts of models it "looks" at; "tau" (the quantile),
+    "mean_rate" and its "half_width" of the clean label change rate.
+    """
     return {
         "fpr": found.fpr,
         "confidence": found.confidence,
@@ -122,6 +138,15 @@ def _kept_votes(path: Path, bank: Bank, digest: str) -> Votes | None:
         return None  # they are only a copy: ask again
     fits = votes.bank_hash == bank.hash and len(votes) and (votes.split == digest).all()
     return votes if fits else None
+
+
+def _keep(votes: Votes, path: Path) -> str | None:
+    """Keep votes for the next calibration; they are only a copy, so a failure is none."""
+    try:
+        votes.save(path)
+    except FileError:
+        return None
+    return str(path)
 
 
 def _all_votes(

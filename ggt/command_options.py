@@ -1,10 +1,28 @@
 """Options that commands of `ggt` share."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-FOLDER = click.Path(path_type=Path)
+
+class Place(click.Path):
+    """A path by a name that a file can have; an empty one is a slip, not the current folder."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """The path; refused where the name is empty, too long, or in a folder without access."""
+        if value == "":
+            self.fail("the name is empty", param, ctx)
+        try:
+            Path(value).exists()
+        except OSError as error:
+            self.fail(f"{value}: {error.strerror}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER, SOURCE = Place(path_type=Path), Place(path_type=str)
 BANK = click.option(
     "--bank",
     type=FOLDER,
@@ -23,6 +41,11 @@ BUILDER = click.option(
     help="Builds the dense network, where it is one of your own.",
 )
 DEVICE = click.option("--device", type=click.Choice(["auto", "cpu"]), default="cpu")
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+FORCE = click.option("--force", is_flag=True, help="Replace files that are there already.")
+THREADS = click.option(
+    "--threads", type=click.IntRange(min=1), default=1, help="CPU threads to use."
+)
 JOBS = click.option(
     "--jobs", type=click.IntRange(min=1), default=1, help="Processes that train models."
 )

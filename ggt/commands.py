@@ -1,12 +1,23 @@
 """The command `ggt`: parses, delegates, prints one result."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from ggt.bench_commands import attacks, bench
-from ggt.command_options import BANK, BUILDER, DATA_DIR, DEVICE, FOLDER
+from ggt.command_options import (
+    BANK,
+    BUILDER,
+    DATA_DIR,
+    DEVICE,
+    FOLDER,
+    FORCE,
+    SHARE,
+    SOURCE,
+    THREADS,
+)
 from ggt.train_command import train
 from graphprune.options import shared
 from graphprune.shell import NEGATIVE, Commands, complain
@@ -54,33 +65,39 @@ def main() -> None:
 @click.option(
     "--everything", is_flag=True, help="Also write failures, as the clean images they are."
 )
+@FORCE
 @DATA_DIR
 @DEVICE
 @BUILDER
-@shared("seed", "threads", "json", "quiet", "verbose")
+@THREADS
+@shared("seed", "json", "quiet", "verbose")
 def attack(
     *,
     attack_text: str,
     as_json: bool,
     quiet: bool,
     verbose: bool,
-    threads: int | None,
     **options: Any,
 ) -> None:
-    """Make adversarial samples of test images that the model classifies correctly."""
-    from ggt.attack_job import attack_images
+    """Make adversarial samples of test images.
+
+    Attacked are images that the model classifies correctly; those on which the attack succeeds
+    are written, and a record beside them, FILE.json. Where none succeeds, nothing is written
+    and the exit status is 1.
+    """
     from ggt.attack_request import parse
-    from ggt.printing import show_attack
     from ggt.requests import PLAIN_SETS, AttackJob
-    from graphprune.terminal import TerminalMonitor
 
     plain = attack_text if attack_text in PLAIN_SETS else None
-    job = AttackJob(
-        plain_set=plain,
-        attack=None if plain else parse(attack_text),
-        threads=threads or 1,
-        **options,
-    )
+    request = None if plain else parse(attack_text)
+    if request is not None and not request.seed:
+        request = replace(request, seed=options["seed"])
+    job = AttackJob(plain_set=plain, attack=request, **options)
+
+    from ggt.attack_job import attack_images
+    from ggt.printing import show_attack
+    from graphprune.terminal import TerminalMonitor
+
     with TerminalMonitor(quiet=quiet, verbose=verbose) as monitor:
         record = attack_images(job, monitor)
     show_attack(record, as_json=as_json)
@@ -92,9 +109,9 @@ def attack(
 @main.command()
 @BANK
 @click.option(
-    "--fpr", type=float, default=0.05, help="Share of clean samples that may be flagged."
+    "--fpr", type=SHARE, default=0.05, help="Share of clean samples that may be flagged."
 )
-@click.option("--confidence", type=float, default=0.95, help="Of the bound on that share.")
+@click.option("--confidence", type=SHARE, default=0.95, help="Of the bound on that share.")
 @click.option(
     "--method",
     type=click.Choice(["quantile", "published"]),
@@ -115,32 +132,39 @@ def attack(
 )
 @click.option("--fresh", is_flag=True, help="Ask all models again although votes are kept.")
 @click.option(
-    "--out", type=FOLDER, metavar="FILE", help="[default: calibration.json in the bank]"
+    "--out",
+    type=FOLDER,
+    metavar="FILE",
+    help="New file. [default: calibration.json in the bank, which is replaced]",
 )
+@FORCE
 @DATA_DIR
 @DEVICE
 @BUILDER
-@shared("threads", "json", "quiet", "verbose")
+@THREADS
+@shared("json", "quiet", "verbose")
 def calibrate(
     *,
     looks: str | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
-    threads: int | None,
     **options: Any,
 ) -> None:
-    """Fix the thresholds of a bank on clean images that it has not seen."""
+    """Fix the thresholds of a bank on clean images.
+
+    They are images that neither trained nor chose a model. The votes on them are kept, so that
+    other thresholds cost nothing.
+    """
+    from ggt.requests import CalibrationJob, counts_in
+
+    counts = None if looks is None else counts_in("--looks", looks)
+    job = CalibrationJob(looks=counts, **options)
+
     from ggt.calibrate_job import calibrate_bank
     from ggt.printing import show_calibration
-    from ggt.requests import CalibrationJob, counts_in
     from graphprune.terminal import TerminalMonitor
 
-    job = CalibrationJob(
-        looks=None if looks is None else counts_in("--looks", looks),
-        threads=threads or 1,
-        **options,
-    )
     with TerminalMonitor(quiet=quiet, verbose=verbose) as monitor:
         record = calibrate_bank(job, monitor)
     show_calibration(record, as_json=as_json)
@@ -149,6 +173,7 @@ def calibrate(
 @main.command()
 @click.option(
     "--samples",
+    type=SOURCE,
     metavar="FILE",
     help=".npy, .npz, an image, a folder of images, or - for standard input.",
 )
@@ -170,10 +195,19 @@ def calibrate(
 @click.option("--score", type=click.Choice(SCORES), help="[default: soft; rate in ratio tests]")
 @click.option("--models", type=click.IntRange(min=1), help="Most models asked.")
 @click.option("--tau", type=float, help="Rate of the ratio tests. [default: as calibrated]")
-@click.option("--relax", type=float, help="[default: 0.5 in wald, 0.1 in mmt-compat]")
-@click.option("--alpha", type=float, help="[default: 0.05]")
-@click.option("--beta", type=float, help="[default: 0.05]")
-@click.option("--layout", type=click.Choice(["auto", "nchw", "nhwc"]), default="auto")
+@click.option(
+    "--relax",
+    type=float,
+    help="Share of tau left open around it. [default: 0.5 in wald, 0.1 in mmt-compat]",
+)
+@click.option("--alpha", type=float, help="Wrong alarms of a ratio test. [default: 0.05]")
+@click.option("--beta", type=float, help="Misses of a ratio test. [default: 0.05]")
+@click.option(
+    "--layout",
+    type=click.Choice(["auto", "nchw", "nhwc"]),
+    default="auto",
+    help="Whether an array has its channels first or last.",
+)
 @click.option("--batch", type=click.IntRange(min=1), default=256, help="Samples a pass.")
 @click.option("--out", type=FOLDER, metavar="FILE", help="Rows as .csv, .jsonl or .json.")
 @click.option("--votes", type=FOLDER, metavar="FILE", help="Keep the votes in this .npz file.")
@@ -185,10 +219,12 @@ def calibrate(
     help="Whether undecided samples count as flagged for the exit status.",
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although samples are flagged.")
+@FORCE
 @DATA_DIR
 @DEVICE
 @BUILDER
-@shared("threads", "json", "quiet", "verbose")
+@THREADS
+@shared("json", "quiet", "verbose")
 def detect(
     *,
     on_undecided: str,
@@ -196,18 +232,22 @@ def detect(
     as_json: bool,
     quiet: bool,
     verbose: bool,
-    threads: int | None,
     **options: Any,
 ) -> None:
-    """Judge samples: adversarial, normal, or undecided because the bank ran out."""
-    from ggt.detect_job import detect_samples
-    from ggt.printing import show_detection
+    """Judge samples by a calibrated bank.
+
+    Each is adversarial, normal, or undecided because the bank ran out of models.
+    """
     from ggt.requests import DetectionJob, RuleRequest
-    from graphprune.terminal import TerminalMonitor
 
     names = ("test", "score", "models", "tau", "relax", "alpha", "beta")
     rule = RuleRequest(**{name: options.pop(name) for name in names})
-    job = DetectionJob(rule=rule, threads=threads or 1, **options)
+    job = DetectionJob(rule=rule, **options)
+
+    from ggt.detect_job import detect_samples
+    from ggt.printing import show_detection
+    from graphprune.terminal import TerminalMonitor
+
     with TerminalMonitor(quiet=quiet, verbose=verbose) as monitor:
         record = detect_samples(job, monitor)
     show_detection(record, as_json=as_json)

@@ -14,9 +14,11 @@ from ggt.detection_report import (
     draw_detection,
     last_threshold,
     sample_rows,
+    score_of,
 )
 from ggt.detector import FixedRule, GroupRule, RatioRule
-from ggt.outputs import write_rows
+from ggt.outputs import check_file, check_folder, write_rows
+from ggt.pixel_models import probabilities
 from ggt.requests import (
     BANK,
     CALIBRATION,
@@ -34,16 +36,23 @@ from graphprune.monitor import Monitor, Silent
 from graphprune.records import Record
 from graphprune.results import plain
 
+WARM_UP = 2  # samples shown to each model before time is taken
 RELAX, ERRORS = {"wald": 0.5, "mmt-compat": 0.1}, 0.05  # half of tau settles with few models
 
 
 def detect_samples(job: DetectionJob, monitor: Monitor | None = None) -> Record:
     """Judge samples by a calibrated bank, or by votes on them that were kept.
 
+    A bank that has grown since it was calibrated judges by the models that it had then.
+
+    Returns:
+        Values: those of `ggt.detection_report.detection_values`.
+
     Raises:
         GraphPruneError: A part refused its input; the message names the culprit.
     """
     tell, began = monitor or Silent(), time.monotonic()
+    _check_outputs(job)
     torch.set_num_threads(job.threads)
     samples = _samples_of_digits(job)  # refused before a bank is made for them
     bank, made_now = open_bank(
@@ -54,20 +63,26 @@ def detect_samples(job: DetectionJob, monitor: Monitor | None = None) -> Record:
     if made_now and job.calibration is None:
         own = CalibrationJob(data_dir=job.data_dir, device=job.device, threads=job.threads)
         calibrate_open(bank, own, tell, began)
-    calibration = load_calibration(job, bank)
+    calibration, bank, grown = load_calibration(job, bank)
     rule = make_rule(job.rule, calibration)
+    known = load_splits(bank.data, job.data_dir).train if job.plots is not None else None
     detection = _detection(job, bank, calibration, rule, samples, tell)
     rows = sample_rows(detection, bank.classes, samples)
-    values = detection_values(detection, rows, calibration, job.rule)
+    values = detection_values(detection, rows, calibration, job.rule, grown=grown)
     if job.votes is not None:
         detection.votes.save(job.votes)
+        values["files"]["votes"] = str(job.votes)
     if job.out is not None:
         write_rows(job.out, rows)
-    if job.plots is not None and samples is not None:
+        values["files"]["rows"] = str(job.out)
+    if job.plots is not None and samples is not None and known is not None:
         tell.stage("drawing")
-        known = load_splits(bank.data, job.data_dir).train
         threshold = last_threshold(calibration, job.rule)
-        draw_detection(job.plots, detection, samples, known, bank.classes, threshold)
+        score = score_of(job.rule)
+        draw_detection(
+            job.plots, detection, samples, known, bank.classes, threshold, score=score
+        )
+        values["files"]["plots"] = str(job.plots)
     return Record(
         command="ggt detect",
         settings=plain({"job": job}),
@@ -105,11 +120,15 @@ def make_rule(asked: RuleRequest, calibration: Calibration) -> Rule:
     )
 
 
-def load_calibration(job: DetectionJob, bank: Bank) -> Calibration:
-    """The calibration asked for, or the one beside the bank.
+def load_calibration(job: DetectionJob, bank: Bank) -> tuple[Calibration, Bank, int]:
+    """The calibration asked for, or the one beside the bank, and the bank that it is of.
+
+    Returns:
+        The calibration; the bank, or its first models where it has grown since; and how many
+        models it has grown by.
 
     Raises:
-        MismatchError: There is none, or it is of another bank.
+        MismatchError: There is none, or it is neither of this bank nor of its first models.
         FileError: It is damaged.
     """
     path = job.calibration or bank.folder.path / CALIBRATION
@@ -119,8 +138,20 @@ def load_calibration(job: DetectionJob, bank: Bank) -> Calibration:
             f"{bank.folder.path}"
         )
     found = Calibration.load(path)
+    models = len(found.models)
+    if models < len(bank) and (part := bank.first(models)).hash == found.bank_hash:
+        return found, part, len(bank) - models
     found.check(bank.hash)
-    return found
+    return found, bank, 0
+
+
+def _check_outputs(job: DetectionJob) -> None:
+    """Refuse what cannot be written, before minutes of work."""
+    for path in (job.out, job.votes):
+        if path is not None:
+            check_file(path, force=job.force)
+    if job.plots is not None:
+        check_folder(job.plots, force=job.force)
 
 
 def _samples_of_digits(job: DetectionJob) -> Samples | None:
@@ -150,13 +181,18 @@ def _detection(
             )
         return Detection(votes, rule.decide(votes), 0.0, 0.0)
     device = device_named(job.device)
-    tell.stage(f"asking about {len(samples)} samples")
     needed = range(max(rule.looks))
+    tell.stage(f"loading {len(needed)} models")
+    base = bank.base().to(device)
     members = [bank.member(index).to(device) for index in needed]
+    pixels = torch.from_numpy(samples.images)
+    for model in (base, *members):
+        probabilities(model, pixels[:WARM_UP])  # compiles kernels, which is not a sample's time
+    tell.stage(f"asking about {len(samples)} samples")
     return ask(
-        bank.base().to(device),
+        base,
         members.__getitem__,
-        torch.from_numpy(samples.images),
+        pixels,
         rule,
         models=calibration.models,
         bank_hash=bank.hash,

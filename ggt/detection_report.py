@@ -17,6 +17,7 @@ from ggt.scores import label_change_rate, soft_disagreement
 from ggt.targets import as_pixels
 from ggt.votes import NOT_ASKED
 from graphprune.data import Images
+from graphprune.records import cannot_write
 
 
 def sample_rows(
@@ -47,12 +48,29 @@ def sample_rows(
 
 
 def detection_values(
-    detection: Detection, rows: list[SampleRow], calibration: Calibration, rule: RuleRequest
+    detection: Detection,
+    rows: list[SampleRow],
+    calibration: Calibration,
+    rule: RuleRequest,
+    *,
+    grown: int = 0,
 ) -> dict[str, Any]:
-    """What a record says: "samples", one object each, and "summary".
+    """What a record says: "samples", one object each, "summary" and "files".
 
-    `ms` is milliseconds a sample, of original and bank, without loading and files; None where
-    votes were kept from before.
+    Args:
+        detection: What the bank said.
+        rows: The samples; see `ggt.outputs.SampleRow` for the keys of each.
+        calibration: What was decided by.
+        rule: How it was decided.
+        grown: Models that the bank has beyond those that are calibrated.
+
+    Returns:
+        "files" is empty still. "summary" holds "counts" (samples by decision), "mean_models"
+        asked a sample, "ms" (milliseconds a sample of original and bank, models loaded and
+        warmed up before, files left out; None where votes were kept from before) with
+        "base_seconds" and "bank_seconds" in all, the "test" and the "score" decided on, "fpr",
+        "bank_hash", "bank_models" and "calibration_date" of the calibration, "grown", and
+        "thresholds" (by number of models, as text; none for ratio tests).
     """
     seconds = detection.base_seconds + detection.bank_seconds
     counts = Counter(row.decision for row in rows)
@@ -71,9 +89,12 @@ def detection_values(
             "score": score,
             "fpr": calibration.fpr,
             "bank_hash": calibration.bank_hash,
+            "bank_models": len(calibration.models),
+            "grown": grown,
             "calibration_date": calibration.date,
             "thresholds": _thresholds(calibration, rule, score),
         },
+        "files": {},
     }
 
 
@@ -84,14 +105,22 @@ def draw_detection(
     known: Images,
     classes: tuple[str, ...],
     threshold: float | None,
+    *,
+    score: str,
 ) -> list[str]:
     """Draw scores, models used and the flagged images into a folder, made if missing.
 
     Returns:
         Names of the files.
+
+    Raises:
+        FileError: They cannot be written.
     """
     verdicts = detection.verdicts
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     groups = {
         name: verdicts.decisions == name
         for name in ("normal", "adversarial", "undecided")
@@ -101,8 +130,8 @@ def draw_detection(
         {name: verdicts.scores[which] for name, which in groups.items()},
         threshold,
         folder / "scores.png",
-        title=f"{len(samples):,} samples of {Path(samples.source).name}",
-        name="score",
+        title=f"{len(samples):,} samples of {Path(samples.source).name}; threshold: last look",
+        name=f"{score} score",
     )
     plot_models_used(
         {name: verdicts.models_used[which] for name, which in groups.items()},

@@ -4,7 +4,6 @@ Pixels are float32 in [0, 1], shape (samples, channels, height, width).
 """
 
 import math
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,16 +12,10 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
+from ggt._foolbox import Bounds, Criterion, Model, astensor, astensor_, astensors_
+from ggt.decision_based import HopSkipJump
 from ggt.joint_attack import Norm, check_samples, distances, spread
 from graphprune.errors import SpecError
-
-with warnings.catch_warnings():  # foolbox 3.3.4 imports a name that SciPy has deprecated
-    warnings.simplefilter("ignore")
-    from eagerpy.astensor import astensor, astensor_, astensors_
-    from foolbox.attacks.hop_skip_jump import HopSkipJumpAttack
-    from foolbox.criteria import Criterion
-    from foolbox.models.base import Model
-    from foolbox.types import Bounds
 
 Oracle = Callable[[Tensor], tuple[Any, Any]]  # pixels -> labels, flags; shapes (samples,)
 
@@ -154,7 +147,8 @@ def evade_by_queries(
     Raises:
         SpecError: A value is out of range or shapes do not line up.
 
-    Source: Chen et al., HopSkipJumpAttack, arXiv:1904.02144, as foolbox has it.
+    Source: Chen et al., HopSkipJumpAttack, arXiv:1904.02144, as foolbox has it,
+    with every image's steps of full length (see `ggt.decision_based.HopSkipJump`).
     """
     if min(queries, steps) < 1:
         raise SpecError(
@@ -168,7 +162,7 @@ def evade_by_queries(
     nearest, said = _nearest_starts(oracle, pixels, labels, starts, norm)
     asked = torch.zeros(len(pixels), dtype=torch.int64)
     able = (said >= 0).nonzero()[:, 0]
-    attack = HopSkipJumpAttack(steps=steps, constraint=norm)
+    attack = HopSkipJump(steps=steps, constraint=norm)
     with torch.random.fork_rng(devices=[pixels.device] if pixels.is_cuda else []):
         torch.manual_seed(seed)
         for begin in range(0, len(able), batch):

@@ -114,7 +114,7 @@ def _make(
             )
     manifest = manifest or _begun(request, folder, data, splits, design, tell)
     build = dense_builder(saved_config(folder.base), request.own_builder)
-    _check_design(design, build, manifest.seed)
+    design = _sized(design, build, manifest.seed)
     manifest.write(folder.manifest)
     _fill(request, folder, manifest, design, recipe, tell)
     remove(folder.checkpoints)
@@ -137,7 +137,7 @@ def _begun(
         dataset = splits.dataset
         sizes = {"classes": len(dataset.classes), "size": dataset.size}
         build = partial(build_model, base, in_channels=dataset.channels, **sizes)
-        _check_design(design, build, seed)  # before minutes of training
+        _sized(design, build, seed)  # refused before minutes of training
         tell.stage(f"training the original, {base}")
         recipe = settled(request.base_recipe or BASE_RECIPE, flip=dataset.flip)
         original, scale = train_original(
@@ -208,12 +208,14 @@ def _fill(
         workers.stop()
 
 
-def _check_design(design: Design, build: Callable[[], nn.Module], seed: int) -> None:
-    """Refuse a design that the network cannot carry."""
+def _sized(design: Design, build: Callable[[], nn.Module], seed: int) -> Design:
+    """The design with its node count told; refused where the network cannot carry it."""
     with torch.random.fork_rng(devices=[]):
         plan = design_plan(design, build())
-    if plan is not None:
-        member_graphs(design, plan, seed=seed, index=0)
+    if plan is None:
+        return design
+    member_graphs(design, plan, seed=seed, index=0)
+    return replace(design, nodes=plan.nodes)
 
 
 def _last_reason(rows: list[Member | Rejected]) -> str:

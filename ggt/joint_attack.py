@@ -31,6 +31,7 @@ def joint_pgd(
     weight: float = 1.0,
     mode: Mode = "joint",
     target: Tensor | None = None,
+    enough: float = 0.0,
     seed: int = 0,
     batch: int = 256,
 ) -> Tensor:
@@ -60,6 +61,7 @@ def joint_pgd(
         weight: Of the known models in "joint".
         mode: How the two gradients are combined.
         target: Class to aim at in every restart, shape (samples,); None chooses as above.
+        enough: A sample with this disagreement (see Returns) or less is not started again.
         seed: Fixes the random starts; they do not depend on `batch`.
         batch: Samples a pass, which bounds memory.
 
@@ -83,7 +85,7 @@ def joint_pgd(
         raise SpecError("an attacked model is in training mode; call eval() first")
     parameter = next(base.parameters(), pixels)
     step_size = 2.5 * epsilon / steps if step_size is None else step_size
-    plan = _Plan(models, epsilon, steps, step_size, restarts, weight, mode)
+    plan = _Plan(models, epsilon, steps, step_size, restarts, weight, mode, enough)
     rng = torch.Generator().manual_seed(seed)
     noise = torch.rand((restarts, *pixels.shape), generator=rng) * 2 - 1
     noise[0] = 0
@@ -107,6 +109,7 @@ class _Plan:
     restarts: int
     weight: float
     mode: Mode
+    enough: float
 
     def attack(
         self, pixels: Tensor, labels: Tensor, noise: Tensor, *, aims: Tensor | None
@@ -115,22 +118,37 @@ class _Plan:
         with torch.no_grad():
             mean = torch.stack([model(pixels).softmax(dim=1) for model in self.models]).mean(0)
         ranked = mean.scatter(1, labels[:, None], -1.0).argsort(dim=1, descending=True)
-        low, high = (pixels - self.epsilon).clamp(min=0), (pixels + self.epsilon).clamp(max=1)
         best, rank = pixels.clone(), torch.full((len(pixels),), math.inf, device=pixels.device)
         for restart in range(self.restarts):
+            rows = (rank > self.enough).nonzero()[:, 0]
+            if not len(rows):
+                break
             # The last of the ranked classes is the label itself.
             aim = ranked[:, restart % (mean.shape[1] - 1)] if aims is None else aims
-            point = (pixels + self.epsilon * noise[restart]).clamp(low, high)
-            for step in range(self.steps + 1):
-                outputs, own, others = self._gradients(point, aim)
-                now = _rank(outputs, labels)
-                better = now <= rank
-                rank = torch.where(better, now, rank)
-                best = torch.where(spread(better, pixels), point, best)
-                if step < self.steps:
-                    move = self._direction(own, others, outputs[0].argmax(dim=1) == aim)
-                    point = (point - self.step_size * move).clamp(low, high)
+            start = pixels[rows] + self.epsilon * noise[restart][rows]
+            found, now = self._walk(start, pixels[rows], labels[rows], aim[rows])
+            better = now <= rank[rows]
+            best[rows] = torch.where(spread(better, pixels), found, best[rows])
+            rank[rows] = torch.where(better, now, rank[rows])
         return best
+
+    def _walk(
+        self, start: Tensor, pixels: Tensor, labels: Tensor, aim: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The best point of each sample from one start, and how good it is."""
+        low, high = (pixels - self.epsilon).clamp(min=0), (pixels + self.epsilon).clamp(max=1)
+        point = best = start.clamp(low, high)
+        rank = torch.full((len(pixels),), math.inf, device=pixels.device)
+        for step in range(self.steps + 1):
+            outputs, own, others = self._gradients(point, aim)
+            now = _rank(outputs, labels)
+            better = now <= rank
+            rank = torch.where(better, now, rank)
+            best = torch.where(spread(better, pixels), point, best)
+            if step < self.steps:
+                move = self._direction(own, others, outputs[0].argmax(dim=1) == aim)
+                point = (point - self.step_size * move).clamp(low, high)
+        return best, rank
 
     def _gradients(self, point: Tensor, aim: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
         """Probabilities of each model; gradients of the original's loss and of the others'."""

@@ -4,13 +4,14 @@ import csv
 import io
 import json
 import math
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from graphprune.errors import SpecError
-from graphprune.records import write_text
+from graphprune.errors import FileError, SpecError
+from graphprune.records import cannot_write, write_text
 
 SUFFIXES = (".csv", ".jsonl", ".json")
 
@@ -94,6 +95,61 @@ def check_rows_path(path: Path | str) -> None:
         SpecError: The suffix is none of those known.
     """
     _writer(Path(path))
+
+
+def check_file(path: Path, *, force: bool = True) -> None:
+    """Refuse a file that cannot be written, before any work is done; leaves no trace.
+
+    Args:
+        path: The file; its parents may be missing.
+        force: Whether a file that is there may be replaced.
+
+    Raises:
+        FileError: It is a folder, exists already, or cannot be made there.
+    """
+    check_writable(path)
+    if path.is_dir():
+        raise FileError(f"{path}: a folder, wanted is the name of a file")
+    if path.exists() and not force:
+        raise FileError(f"{path}: exists already; add --force to replace it")
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a name under which nothing can be made; leaves no trace.
+
+    Raises:
+        FileError: The nearest folder above it that is there cannot be written.
+    """
+    _check(path, path.absolute().parents)
+
+
+def check_folder(path: Path, *, force: bool = False) -> None:
+    """Refuse a folder that cannot be filled, before any work is done; leaves no trace.
+
+    Args:
+        path: The folder; it and its parents may be missing.
+        force: Whether files in it may be replaced.
+
+    Raises:
+        FileError: It is a file, holds something already, or cannot be written.
+    """
+    check_writable(path)
+    if path.is_file():
+        raise FileError(f"{path}: a file, wanted is a folder")
+    _check(path, (path, *path.absolute().parents))
+    if path.exists() and any(path.iterdir()) and not force:
+        raise FileError(f"{path}: holds files already; add --force to replace them")
+
+
+def _check(path: Path, places: Iterable[Path]) -> None:
+    """Try to write in the first of these places that is there."""
+    try:
+        path.exists()  # refuses names that no file can have
+        place = next(place for place in places if place.exists())
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _writer(path: Path) -> Callable[[Iterable[SampleRow]], str]:

@@ -73,7 +73,8 @@ def control_bank(
 ) -> Bank:
     """Models of a control beside a bank: same original, images, recipe and floor.
 
-    They are kept in `controls/` of the bank's folder, and trained only once. The family "same"
+    They are kept in `controls/` of the bank's folder, and trained only once. Random masks keep
+    as many weights as graphs of the bank's degree, rounded to a whole number. The family "same"
     gives a second bank of the bank's own design; its `seed` has to be another.
 
     Raises:
@@ -96,6 +97,7 @@ def control_bank(
     request = BankRequest(
         folder=bank.folder.path / "controls" / family,
         base=str(bank.folder.base),
+        builder=bank.builder,
         design=design,
         models=models,
         floor=bank.manifest.floor,
@@ -161,17 +163,21 @@ def make_panel(
 ) -> tuple[Panel, float]:
     """Every vote of these voters, their calibration, and the milliseconds a vote takes.
 
-    Each model is asked about all samples before the next is made.
+    Each model is asked about all samples before the next is made; the time of a vote holds the
+    making of mutants, and what models compile when they first run.
     """
     parts = [held_out, *sets.values()]
+    pixels = torch.cat(parts)
     began = time.perf_counter()
-    votes = cast_votes(base, voters.models, torch.cat(parts))
-    seconds = time.perf_counter() - began
+    probabilities(base, pixels)
+    alone = time.perf_counter() - began
+    votes = cast_votes(base, voters.models, pixels)
+    seconds = time.perf_counter() - began - 2 * alone
     cuts = np.cumsum([len(part) for part in parts])[:-1]
     places = np.split(np.arange(len(votes)), cuts)
     clean = votes.take(places[0])
     clean = clean.take(clean.base_labels == held_out_labels)
     calibration = calibrate(clean, fpr=fpr, looks=looks, only_correct=True)
     found = {name: votes.take(place) for name, place in zip(sets, places[1:], strict=True)}
-    asked = (1 + len(votes.models)) * len(votes)
-    return Panel(voters.name, found, clean, calibration), 1000 * seconds / asked
+    asked = len(votes.models) * len(votes)
+    return Panel(voters.name, found, clean, calibration), 1000 * max(seconds, 0.0) / asked

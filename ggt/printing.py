@@ -56,7 +56,8 @@ def show_calibration(record: Record, *, as_json: bool) -> None:
 def show_detection(record: Record, *, as_json: bool) -> None:
     """Print what `ggt detect` says of each sample."""
     values: Any = {**record.values["summary"], "rows": record.values["samples"]}
-    _show(record, as_json, [detection_table(values)], detection_lines(values))
+    files = [f"written to {path}" for path in record.values["files"].values()]
+    _show(record, as_json, [detection_table(values)], [*detection_lines(values), *files])
 
 
 def show_bench(record: Record, *, as_json: bool) -> None:

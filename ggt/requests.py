@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ggt.attack_request import AttackRequest
 from ggt.calibration import METHODS, Method
+from ggt.outputs import check_rows_path
 from ggt.pixels import Layout
 from ggt.scores import SCORES
 from graphprune.errors import SpecError
@@ -29,10 +30,12 @@ class AttackJob:
     right ("none"), or those that it gets wrong ("wrong-label"). `count` images are taken from
     the test set (None: all that fit), in an order that `seed` fixes. `model` is a run's or a
     saved model's folder, attacked instead of the bank's original. `everything` keeps the
-    failures too, as the clean images that they are.
+    failures too, as the clean images that they are. `out`, a .npy or .npz file, and the record
+    beside it are new files unless `force` allows to replace them.
 
     Raises:
-        SpecError: Neither or both of an attack and a plain set, or a count below 1.
+        SpecError: Neither or both of an attack and a plain set, a value out of range, or values
+            that do not go together.
     """
 
     out: Path
@@ -43,6 +46,7 @@ class AttackJob:
     plain_set: str | None = None
     count: int | None = 200
     everything: bool = False
+    force: bool = False
     data_dir: Path | None = None
     seed: int = 0
     device: str = "cpu"
@@ -53,6 +57,8 @@ class AttackJob:
             raise SpecError("an attack job needs an attack, or a set of clean images")
         if self.plain_set is not None and self.plain_set not in PLAIN_SETS:
             raise SpecError(f"unknown set {self.plain_set!r}; {CLEAN_SET} or {WRONG_SET}")
+        if self.plain_set is not None and self.everything:
+            raise SpecError(f"--everything has no meaning for {self.plain_set}: nothing fails")
         if self.count is not None and self.count < 1:
             raise SpecError(f"count must be at least 1, got {self.count}")
         if self.out.suffix not in (".npy", ".npz"):
@@ -67,7 +73,9 @@ class CalibrationJob:
 
     `clean` is a file of such images (None: those that the bank held out). `of` says which of
     them count: "correct", which the original classifies correctly, or "all"; None: "correct"
-    where labels are known. `fresh` asks the models again although their votes are kept.
+    where labels are known. `fresh` asks the models again although their votes are kept. `out`
+    is a new file unless `force` allows to replace it (None: the bank's own calibration, which
+    is replaced).
 
     Raises:
         SpecError: A value is out of range.
@@ -83,6 +91,7 @@ class CalibrationJob:
     method: Method = "quantile"
     looks: tuple[int, ...] | None = None
     fresh: bool = False
+    force: bool = False
     data_dir: Path | None = None
     device: str = "cpu"
     threads: int = 1
@@ -140,11 +149,11 @@ class DetectionJob:
     """Samples to judge, or votes on them kept from before, and how.
 
     Exactly one of `samples` (as `ggt.samples.read_samples` takes them) and `votes_from`.
-    `out` gets one row a sample (.csv, .jsonl or .json), `votes` the votes, `plots` a folder of
-    pictures.
+    `out` gets one row a sample (.csv, .jsonl or .json), `votes` the votes (.npz), `plots` a
+    folder of pictures; they are new unless `force` allows to replace what is there.
 
     Raises:
-        SpecError: Both or neither source.
+        SpecError: Both or neither source, or a file of a wrong suffix.
     """
 
     samples: str | None = None
@@ -157,6 +166,7 @@ class DetectionJob:
     out: Path | None = None
     votes: Path | None = None
     plots: Path | None = None
+    force: bool = False
     data_dir: Path | None = None
     batch: int = 256
     device: str = "cpu"
@@ -167,8 +177,12 @@ class DetectionJob:
             raise SpecError("give --samples, or --from-votes with votes kept from before")
         if self.votes_from is not None and (self.votes or self.plots):
             raise SpecError("--votes and --plots need --samples")
-        if self.out is not None and self.out.suffix not in (".csv", ".jsonl", ".json"):
-            raise SpecError(f"{self.out}: rows are written as .csv, .jsonl or .json")
+        if self.samples == "":
+            raise SpecError("--samples has an empty name")
+        if self.out is not None:
+            check_rows_path(self.out)
+        if self.votes is not None and self.votes.suffix != ".npz":
+            raise SpecError(f"{self.votes}: votes are written as .npz")
         if self.batch < 1:
             raise SpecError(f"batch must be at least 1, got {self.batch}")
 
@@ -183,7 +197,7 @@ class BenchJob:
     attackers who know the detector.
 
     Raises:
-        SpecError: A count is out of range.
+        SpecError: A value is out of range, or an attack is named twice.
     """
 
     bank: Path | None = None
@@ -205,6 +219,8 @@ class BenchJob:
         for name, least in (("count", 10), ("controls", 0), ("mutants", 0), ("copies", 0)):
             if getattr(self, name) < least:
                 raise SpecError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if not 0 < self.fpr < 1:
+            raise SpecError(f"fpr must be in (0, 1), got {self.fpr}")
         labels = [attack.label() for attack in self.attacks]
         if len(set(labels)) < len(labels):
             raise SpecError(f"an attack is named twice: {', '.join(labels)}")

@@ -42,11 +42,13 @@ def make_sets(
     *,
     count: int,
     seed: int,
+    known: Images | None = None,
 ) -> SampleSets:
     """Attack test images that the model classifies correctly; keep what succeeded.
 
-    Clean, placebo and adversarial samples go the same way, through a file each; the placebo
-    is the clean images once more, so what a detector says of it is the way's doing.
+    Clean, placebo and adversarial samples go the same way, through a file each; the placebo is
+    the clean images once more, so what a detector says of it is the way's doing. `known` are
+    images that a substitute attack may train on.
 
     Raises:
         SpecError: There are fewer than 10 such images.
@@ -70,6 +72,7 @@ def make_sets(
             clean,
             named,
             attack,
+            known=_known(attack, known),
             progress=lambda done: monitor.progress(done / len(clean), f"{done} images"),
         )
         facts.append(attack_facts(attack, made))
@@ -81,6 +84,13 @@ def make_sets(
             for index, (name, part) in enumerate(sets.items())
         }
     return SampleSets(stored, facts)
+
+
+def _known(attack: AttackRequest, images: Images | None) -> Tensor | None:
+    """What the attacker has, for the one attack that has a use for it."""
+    if attack.name != "substitute" or images is None or not len(images):
+        return None
+    return torch.from_numpy(as_pixels(images))
 
 
 def attack_facts(attack: AttackRequest, made: Crafted) -> dict[str, Any]:

@@ -85,7 +85,11 @@ def read_samples(
     if str(source) == "-":
         return _from_stream(stdin or sys.stdin.buffer, "standard input", shape, layout)
     path = Path(source)
-    if path.is_dir():
+    try:
+        folder = path.is_dir()
+    except OSError as error:
+        raise FileError(f"{source}: {(error.strerror or str(error)).lower()}") from error
+    if folder:
         paths = image_paths(path)
         names = [item.relative_to(path).as_posix() for item in paths]
         return _from_images(paths, names, str(source), shape)

@@ -53,7 +53,8 @@ def load_splits(request: DataRequest, data_dir: Path | None = None) -> Splits:
     """Load a data set and divide it; equal requests give equal parts.
 
     Raises:
-        SpecError: Unknown data set, or more images asked for than there are.
+        SpecError: Unknown data set, more images asked for than there are, or none left that
+            trains.
         FileError: A file of the data set is missing or damaged.
     """
     dataset = load(request.name, data_dir)
@@ -61,5 +62,7 @@ def load_splits(request: DataRequest, data_dir: Path | None = None) -> Splits:
     if request.train_images is not None:
         images = subset(images, request.train_images, request.seed)
     kept, held = split(images, request.held_out, request.seed)
+    if not len(kept):
+        raise SpecError(f"held-out share {request.held_out} leaves no image to train on")
     clean, judge = split(held, JUDGE_SHARE, request.seed + 1)
     return Splits(dataset, kept, judge, clean, dataset.test)

@@ -19,10 +19,10 @@ class ModelValues(TypedDict):
 
     name: str
     family: str
-    nodes: int
-    degree: float
+    nodes: int | None
+    degree: float | None
     aspl: float | None
-    accuracy: float
+    accuracy: float | None
     kept: bool
     seconds: float
 
@@ -89,8 +89,9 @@ class CalibrationValues(TypedDict):
 class DetectionValues(TypedDict):
     """What `ggt detect` found: `rows` are those of `outputs.rows_as_values`.
 
-    `thresholds` maps the models asked (as text) to the threshold of that look; `ms` is
-    milliseconds a sample, None where votes were kept from before.
+    `thresholds` maps the models asked (as text) to the threshold of that look, and is empty for
+    ratio tests; `ms` is milliseconds a sample, None where votes were kept from before; `grown`
+    counts models that the bank has beyond the `bank_models` that are calibrated.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -99,6 +100,8 @@ class DetectionValues(TypedDict):
     ms: float | None
     score: str
     bank_hash: str
+    bank_models: int
+    grown: int
     thresholds: Mapping[str, float]
 
 
@@ -110,20 +113,26 @@ def bank_table(values: BankValues) -> Table:
         table.add_row(
             plain(model["name"]),
             plain(model["family"]),
-            str(model["nodes"]),
-            f"{model['degree']:.2f}",
+            number(model["nodes"], "d"),
+            number(model["degree"], ".2f"),
             number(model["aspl"], ".3f"),
-            f"{model['accuracy']:.2%}",
-            "yes" if model["kept"] else "below floor",
+            number(model["accuracy"], ".2%"),
+            _kept(model),
             f"{model['seconds']:.1f}",
         )
     return table
 
 
+def _kept(model: ModelValues) -> str:
+    if model["kept"]:
+        return "yes"
+    return "diverged" if model["accuracy"] is None else "below floor"
+
+
 def bank_lines(values: BankValues) -> list[str]:
     """What a bank has, in words."""
     models = values["models"]
-    kept = [model["accuracy"] for model in models if model["kept"]]
+    kept = [model["accuracy"] or 0.0 for model in models if model["kept"]]
     mean = f", mean accuracy {sum(kept) / len(kept):.2%}" if kept else ""
     return [
         f"kept {len(kept)} of {len(models)} models{mean} (original {values['accuracy']:.2%}, "
@@ -218,11 +227,19 @@ def detection_lines(values: DetectionValues) -> list[str]:
     order = ("adversarial", "normal", "undecided")
     found = ", ".join(f"{counts.get(name, 0):,} {name}" for name in order)
     looks = ", ".join(f"{limit:.4f} at {look}" for look, limit in values["thresholds"].items())
-    return [
+    limits = f"{values['score']} thresholds by models: {looks}" if looks else "a ratio test"
+    lines = [
         f"{sum(counts.values()):,} samples: {found}",
         f"{values['mean_models']:.2f} models" + _time(values["ms"]) + " a sample",
-        f"bank {values['bank_hash'][:12]}, {values['score']} thresholds by models: {looks}",
+        f"bank {values['bank_hash'][:12]}, {limits}",
     ]
+    if grown := values.get("grown", 0):
+        models = values["bank_models"]
+        lines.append(
+            f"judged by the first {models} models, which are calibrated; the bank has "
+            f"{models + grown}: ggt calibrate takes in all"
+        )
+    return lines
 
 
 def _time(ms: float | None) -> str:

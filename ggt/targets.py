@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from ggt.bank_folder import MANIFEST
 from ggt.bank_request import BankRequest
 from ggt.growing import grow
 from ggt.networks import dense_builder
-from ggt.originals import recorded_data, stored_scale
+from ggt.originals import CARD, recorded_data, stored_scale
 from ggt.pixel_models import PixelModel
 from ggt.requests import BANK
 from ggt.splits import DataRequest
@@ -20,6 +21,7 @@ from graphprune.data import Images
 from graphprune.errors import SpecError
 from graphprune.model_request import model_folder
 from graphprune.monitor import Monitor
+from graphprune.nn.card_checks import Fields
 from graphprune.nn.saved_files import saved_config
 from graphprune.pretrained import from_pretrained
 
@@ -70,10 +72,20 @@ def saved_target(source: Path, builder: str | None) -> Target:
             f"{source} does not tell which images it was trained on; make a bank of it with "
             "ggt train --model and --data, and attack that"
         )
-    config = saved_config(place)
-    scale = stored_scale(config, place)
+    config = _checked(saved_config(place), place / CARD)
+    scale = stored_scale(config, place / CARD)
     network = from_pretrained(place, dense_builder(config, builder))
     return Target(str(source), PixelModel(network, scale.mean, scale.std), data)
+
+
+def _checked(config: dict[str, Any], name: Path) -> dict[str, Any]:
+    """A config that tells what the network takes and gives."""
+    fields = Fields(config, str(name))
+    for key in ("in_channels", "size"):
+        fields.count(key, least=1)
+    if not isinstance(config.get("classes"), list):
+        raise fields.wrong("classes", "a list of names")
+    return config
 
 
 def as_pixels(images: Images) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from ggt.command_options import BANK, BUILDER, DATA_DIR, DEVICE, JOBS
+from ggt.command_options import BUILDER, DATA_DIR, DEVICE, FOLDER, JOBS, SOURCE, THREADS
 from graphprune.options import shared
 
 
@@ -12,11 +12,17 @@ from graphprune.options import shared
 @click.option(
     "--model",
     "base",
+    type=SOURCE,
     metavar="RUN",
     help="The model to watch: a run's or saved model's folder, or the name of a network to "
     "train. [default: resnet8-wide on the digits]",
 )
-@BANK
+@click.option(
+    "--bank",
+    type=FOLDER,
+    metavar="DIR",
+    help="The bank, made or added to. [default: bank]",
+)
 @click.option("--models", type=click.IntRange(min=1), default=10, help="Models wanted in all.")
 @click.option("--data", help="Data set to train on. [default: the run's, else digits]")
 @DATA_DIR
@@ -63,11 +69,9 @@ from graphprune.options import shared
 @click.option(
     "--noise",
     type=float,
-    help="Standard deviation of noise on training images, pixels in [0, 1]. [default: 0]",
+    help="Standard deviation of noise on training images, pixels in [0, 1]. [default: 0.1]",
 )
-@click.option(
-    "--augment/--no-augment", default=None, help="Crops and flips. [default: augment]"
-)
+@click.option("--augment/--no-augment", default=None, help="Crops and flips. [default: no]")
 @click.option(
     "--base-epochs", type=click.IntRange(min=1), help="Of an original to train. [default: 20]"
 )
@@ -75,9 +79,14 @@ from graphprune.options import shared
 @JOBS
 @DEVICE
 @BUILDER
-@shared("threads", "json", "quiet", "verbose", "dry-run")
+@THREADS
+@shared("json", "quiet", "verbose", "dry-run")
 def train(*, as_json: bool, quiet: bool, verbose: bool, dry_run: bool, **options: Any) -> None:
-    """Make a bank, or add models to one. Interrupted, the same command goes on."""
+    """Make a bank, or add models to one.
+
+    Interrupted, the same command goes on. Options left out are those of the bank that is there,
+    or the defaults.
+    """
     from ggt.printing import show_bank
     from ggt.train_job import describe_bank, request_of, train_bank
     from graphprune.terminal import TerminalMonitor

@@ -4,14 +4,22 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ggt.bank import Bank
 from ggt.bank_folder import MANIFEST
-from ggt.bank_request import BASE, BASE_RECIPE, FLOOR, RECIPE, BankRequest, data_of
-from ggt.design import Design
+from ggt.bank_request import BASE, BASE_RECIPE, FLOOR, RECIPE, BankRequest, check_same, data_of
+from ggt.design import Design, member_graphs
 from ggt.growing import grow
-from ggt.manifest import Manifest, Member
+from ggt.manifest import Manifest, Member, Rejected
+from ggt.members import design_plan
+from ggt.originals import recorded_data
 from ggt.requests import BANK
 from ggt.splits import DataRequest
+from graphprune.data import SHAPES
+from graphprune.errors import SpecError
+from graphprune.model_request import is_path
+from graphprune.models import build_model
 from graphprune.monitor import Monitor
 from graphprune.records import Record
 from graphprune.results import plain
@@ -36,7 +44,9 @@ def request_of(options: dict[str, Any]) -> BankRequest:
         base_recipe = None
     else:
         base_recipe = _changed(BASE_RECIPE, {"epochs": options["base_epochs"]})
-    last = list(before.tried().values())[-1] if before and before.tried() else None
+    last = _last(before)
+    if design and last and design.get("family", last.design.family) == last.design.family:
+        design = {name: getattr(last.design, name) for name in DESIGN} | design
     return BankRequest(
         folder=folder,
         base=options["base"],
@@ -78,6 +88,13 @@ def describe_bank(request: BankRequest) -> Record:
         GraphPruneError: The request cannot be met.
     """
     before = _manifest(request.folder)
+    if before is not None:
+        check_same(request, before)
+    last = _last(before)
+    design = request.design or (last.design if last else Design())
+    if before is None:
+        _check_new(request, design)
+    floor = FLOOR if request.floor is None else request.floor
     data = before.data if before else data_of(request)
     has = len(before.members) if before else 0
     return Record(
@@ -88,11 +105,11 @@ def describe_bank(request: BankRequest) -> Record:
                 "bank": str(request.folder),
                 "original": request.base or (before.base.model if before else BASE),
                 "data": plain(data),
-                "design": (request.design or Design()).label,
+                "design": design.label,
                 "models_there": has,
                 "models_to_train": max(0, request.models - has),
-                "floor": request.floor or (before.floor if before else FLOOR),
-                "recipe": plain(request.recipe or RECIPE),
+                "floor": before.floor if before else floor,
+                "recipe": plain(request.recipe or (last.recipe if last else RECIPE)),
             }
         },
         seconds=0.0,
@@ -100,7 +117,14 @@ def describe_bank(request: BankRequest) -> Record:
 
 
 def bank_values(bank: Bank) -> dict[str, Any]:
-    """A bank as tables and records show it."""
+    """A bank as tables and records show it.
+
+    "models" has a row for each model tried: "name", "family", "design" in words, "nodes" asked
+    for, mean "degree" and "aspl" of its graphs (None without), "accuracy" on the judge images
+    (None where the training diverged), whether it was "kept", the "reason" if not, "seconds" of
+    training. Then the "original" and its "accuracy", the "floor" (accuracy to reach), "bytes"
+    of the kept models' files, the bank's "hash", its "data" and "files".
+    """
     manifest = bank.manifest
     return {
         "models": [
@@ -113,6 +137,7 @@ def bank_values(bank: Bank) -> dict[str, Any]:
                 "aspl": getattr(one, "aspl", None),
                 "accuracy": one.accuracy,
                 "kept": isinstance(one, Member),
+                "reason": getattr(one, "reason", ""),
                 "seconds": one.seconds,
             }
             for one in manifest.tried().values()
@@ -127,13 +152,38 @@ def bank_values(bank: Bank) -> dict[str, Any]:
     }
 
 
+def _check_new(request: BankRequest, design: Design) -> None:
+    """Refuse what a training would refuse, as far as it can be told without images."""
+    name = data_of(request).name
+    if name not in SHAPES:
+        raise SpecError(f"unknown data set {name!r}; there are {', '.join(SHAPES)}")
+    if request.copied:
+        return
+    shape = SHAPES[name]
+    with torch.random.fork_rng(devices=[]):
+        network = build_model(
+            request.base or BASE,
+            classes=shape.classes,
+            in_channels=shape.channels,
+            size=shape.size,
+        )
+        plan = design_plan(design, network)
+    if plan is not None:
+        member_graphs(design, plan, seed=request.seed or 0, index=0)
+
+
 def _manifest(folder: Path) -> Manifest | None:
     path = folder / MANIFEST
     return Manifest.read(path) if path.exists() else None
 
 
+def _last(manifest: Manifest | None) -> Member | Rejected | None:
+    """The model that was tried last, if there is one."""
+    return next(reversed(manifest.tried().values()), None) if manifest else None
+
+
 def _data(options: dict[str, Any], before: Manifest | None) -> DataRequest | None:
-    """The data asked for; parts left out are the bank's, or the usual ones."""
+    """The data asked for; parts left out are the bank's, the run's, or the usual ones."""
     named = {
         "name": options["data"],
         "held_out": options["held_out"],
@@ -142,11 +192,16 @@ def _data(options: dict[str, Any], before: Manifest | None) -> DataRequest | Non
     given = {key: value for key, value in named.items() if value is not None}
     if not given:
         return None
-    if before is not None:
-        told = before.data
+    told = before.data if before else _recorded(options["base"])
+    if told is not None:
         usual = {"name": told.name, "seed": told.seed, "held_out": told.held_out}
         return DataRequest(**{**usual, "train_images": told.train_images, **given})
     return DataRequest(**{"seed": options["seed"] or 0, **given})
+
+
+def _recorded(base: str | None) -> DataRequest | None:
+    """The data of the run that an original comes from."""
+    return recorded_data(Path(base)) if base is not None and is_path(base) else None
 
 
 def _changed(recipe: Settings, options: dict[str, Any]) -> Settings:

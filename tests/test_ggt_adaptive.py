@@ -1,4 +1,4 @@
-"""Evasion counts against numbers worked out by hand; threat models; sweeps' requests."""
+"""Evasion counts against numbers worked out by hand; threat models."""
 
 import json
 
@@ -7,14 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ggt.adaptive import (
-    RADII,
-    THREATS,
-    evasion,
-    sweep_requests,
-    under_rejection,
-    wilson,
-)
+from ggt.adaptive import THREATS, evasion, under_rejection, wilson
 from graphprune.errors import SpecError
 
 N, A, U = "normal", "adversarial", "undecided"
@@ -126,14 +119,3 @@ def test_each_threat_model_is_one_sentence():
     for name, threat in THREATS.items():
         assert threat.name == name
         assert threat.knows.endswith(".") and threat.knows.count(".") == 1
-
-
-def test_requests_of_the_static_sweeps():
-    requests = sweep_requests()
-    assert [each.epsilon for each in requests if each.name == "pgd"] == list(RADII)
-    assert [each.confidence for each in requests if each.name == "cw"] == [0, 5, 10, 20, 40]
-    assert len({each.label() for each in requests}) == 10
-    only = sweep_requests(epsilons=[0.5], confidences=[])
-    assert [each.text() for each in only] == ["pgd:epsilon=0.5"]
-    with pytest.raises(SpecError, match="epsilon"):
-        sweep_requests(epsilons=[2.0])

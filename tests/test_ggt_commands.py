@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from ggt import attack_job, detect_job, panels
+from ggt.bank import Bank
 from ggt.commands import main
 from ggt.samples import read_samples, write_samples
 from ggt.votes import Votes
+from graphprune.errors import FileError, SpecError
 
 SMALL = ("--model", "resnet8-strided", "--base-epochs", "4", "--epochs", "2", "--floor", "0.5")
 SMALL += ("--batch-size", "32", "--no-augment", "--nodes", "32", "--quiet")
@@ -107,7 +110,8 @@ def test_the_table_names_every_decision_and_the_bank(place):
 @pytest.mark.parametrize("test", ["group", "fixed", "wald", "mmt-compat"])
 def test_every_test_answers_from_kept_votes_as_from_samples(place, test):
     tau = ("--tau", "0.2") if test in ("wald", "mmt-compat") else ()
-    run("detect", "--samples", "adv.npz", "--test", "fixed", "--votes", "v.npz", status=1)
+    votes = ("--votes", "v.npz", "--force")
+    run("detect", "--samples", "adv.npz", "--test", "fixed", *votes, status=1)
     kept = record("detect", "--from-votes", "v.npz", "--test", test, *tau, "--exit-zero")
     fresh = record("detect", "--samples", "adv.npz", "--test", test, *tau, "--exit-zero")
     for ours, theirs in zip(kept["values"]["samples"], fresh["values"]["samples"], strict=True):
@@ -160,6 +164,19 @@ def test_samples_come_through_standard_input(place):
         (("--samples", "clean.npy", "--out", "rows.txt"), "rows.txt"),
         (("--samples", "clean.npy", "--bank", "nowhere"), "nowhere"),
         (("--from-votes", "clean.npy"), "clean.npy"),
+        (("--from-votes", "cut.npz"), "cut.npz"),
+        (("--samples", "clean.npy", "--calibration", "cut.json"), "cut.json"),
+        (("--samples", "clean.npy", "--calibration", "bank"), "bank"),
+        (("--samples", ""), "name is empty"),
+        (("--samples", "x" * 300), "too long"),
+        (("--samples", "clean.npy", "--bank", "x" * 300), "too long"),
+        (("--samples", "clean.npy", "--bank", ""), "name is empty"),
+        (("--samples", "clean.npy", "--plots", ""), "name is empty"),
+        (("--samples", "clean.npy", "--plots", "clean.npy"), "wanted is a folder"),
+        (("--samples", "clean.npy", "--plots", "bank"), "--force"),
+        (("--samples", "clean.npy", "--votes", "votes.npy"), "votes.npy"),
+        (("--samples", "clean.npy", "--votes", "clean.npy/v.npz"), "v.npz"),
+        (("--samples", "clean.npy", "--out", "/proc/rows.csv"), "/proc/rows.csv"),
     ],
 )
 def test_unusable_input_gives_one_line_and_status_two(place, arguments, said):
@@ -169,15 +186,73 @@ def test_unusable_input_gives_one_line_and_status_two(place, arguments, said):
     np.save("empty.npy", np.zeros((0, 1, 8, 8), np.float32))
     np.save("objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     (place / "text.npy").write_text("hello")
+    for name in ("json", "npz"):
+        whole = (place / "bank" / f"calibration.{name}").read_bytes()
+        (place / f"cut.{name}").write_bytes(whole[:60])
+    before = sorted(place.rglob("*"))
     assert said in complaint("detect", *arguments)
+    assert sorted(place.rglob("*")) == before
+
+
+def test_nothing_is_replaced_unless_it_is_forced(place):
+    detect = ("detect", "--samples", "clean.npy", "--exit-zero")
+    ways = {
+        "old.csv": (*detect, "--out"),
+        "old.npz": (*detect, "--votes"),
+        "old.npy": ("attack", "--attack", "none", "--count", 2, "--out"),
+        "old.json": ("calibrate", "--out"),
+    }
+    for name, command in ways.items():
+        (place / name).write_text("old")
+        assert "--force" in complaint(*command, name)
+        assert (place / name).read_text() == "old"
+        run(*command, name, "--force", "--quiet")
+        assert (place / name).read_bytes() != b"old"
+    (place / "free.npy.json").write_text("old")  # the record's place is taken
+    assert "free.npy.json" in complaint(*ways["old.npy"], "free.npy")
+
+
+def test_a_process_prints_one_object_and_nothing_else_where_no_terminal_is(place):
+    command = [sys.executable, "-c", "from cli import ggt; ggt()", "detect", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    found = subprocess.run(
+        [*command, "--from-votes", "bank/calibration.npz"],
+        env=environment,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    made = json.loads(found.stdout)
+    assert made["command"] == "ggt detect" and found.stderr == ""
+    assert found.returncode == bool(made["values"]["summary"]["counts"]["adversarial"])
+
+
+def test_models_have_run_before_they_are_timed(place, monkeypatch):
+    shown = []
+    monkeypatch.setattr(detect_job, "probabilities", lambda model, x: shown.append(len(x)))
+    values = record("detect", "--samples", "clean.npy", "--models", 2, "--exit-zero")["values"]
+    assert shown == [2, 2, 2]  # the original and both models
+    assert values["files"] == {}
 
 
 def test_bank_calibration_and_votes_of_others_give_status_three(place):
     shutil.copytree("bank", "other")
     try:
         record("train", "--bank", "other", "--models", 4, "--quiet")
-        line = complaint("detect", "--samples", "clean.npy", "--bank", "other", status=3)
-        assert "calibrat" in line
+        grown = record("detect", "--samples", "clean.npy", "--bank", "other", "--exit-zero")
+        before = record("detect", "--samples", "clean.npy", "--exit-zero")["values"]
+        assert grown["values"]["samples"] == before["samples"]
+        summary = grown["values"]["summary"]
+        assert (summary["bank_models"], summary["grown"], before["summary"]["grown"]) == (
+            3,
+            1,
+            0,
+        )
+        said = run("detect", "--samples", "clean.npy", "--bank", "other", "--exit-zero").stdout
+        assert "judged by the first 3 models" in said and "the bank has 4" in said
+        assert "has 3" in complaint(
+            "detect", "--samples", "clean.npy", "--bank", "other", "--models", 4
+        )
         (place / "other" / "calibration.json").unlink()
         line = complaint("detect", "--samples", "clean.npy", "--bank", "other", status=3)
         assert "ggt calibrate" in line
@@ -185,6 +260,9 @@ def test_bank_calibration_and_votes_of_others_give_status_three(place):
         record("calibrate", "--bank", "other")
         line = complaint("detect", "--from-votes", "u.npz", "--bank", "other", status=3)
         assert "u.npz" in line
+        larger = ("--calibration", "other/calibration.json")
+        line = complaint("detect", "--samples", "clean.npy", *larger, status=3)
+        assert "calibrate this bank" in line
     finally:
         shutil.rmtree("other")
 
@@ -214,7 +292,12 @@ def test_enough_models_is_nothing_to_do_and_a_plan_writes_nothing(place):
     assert (place / "bank" / "bank.json").read_bytes() == before
     plan = record("train", "--models", 8, "--dry-run")["values"]["plan"]
     assert plan["models_there"] == 3 and plan["models_to_train"] == 5
-    run("train", "--bank", "planned", "--dry-run")
+    new = ("train", "--bank", "planned", "--dry-run")
+    run(*new)
+    assert "unknown model" in complaint(*new, "--model", "resnet99")
+    assert "unknown data set" in complaint(*new, "--data", "letters")
+    assert "degree 1000" in complaint(*new, "--degree", 1000)
+    assert "no image to train on" in complaint("train", "--bank", "no", "--held-out", 0.9999)
     assert not (place / "planned").exists()
 
 
@@ -231,6 +314,16 @@ def test_calibration_asks_only_once_and_follows_its_options(place):
     every = record("calibrate", "--of", "all", "--out", "every.json")["values"]
     assert every["of"] == "all images" and every["samples"] > strict["values"]["samples"]
     run("detect", "--samples", "clean.npy", "--calibration", "loose.json", "--exit-zero")
+
+
+def test_votes_that_cannot_be_kept_do_not_stop_a_calibration(place, monkeypatch):
+    def refuse(votes, path):
+        raise FileError(f"{path}: cannot be written")
+
+    monkeypatch.setattr(Votes, "save", refuse)
+    files = record("calibrate", "--fresh", "--out", "unkept.json")["values"]["files"]
+    assert files == {"calibration": "unkept.json", "votes": None}
+    assert (place / "unkept.json").exists()
 
 
 def test_calibration_refuses_what_it_cannot_do(place):
@@ -252,6 +345,19 @@ def test_attacks_write_samples_a_record_and_nothing_where_none_succeeds(place):
     assert not (place / "none.npy").exists()
 
 
+def test_attacks_get_the_seed_and_images_for_a_substitute(place, monkeypatch):
+    asked = []
+
+    def craft(model, images, labels, attack, *, known=None, progress=None):
+        asked.append((attack.seed, None if known is None else tuple(known.shape[1:])))
+        raise SpecError("stopped here")
+
+    monkeypatch.setattr(attack_job, "craft", craft)
+    for name, seed in (("pgd", 0), ("pgd", 5), ("pgd:seed=7", 5), ("substitute", 0)):
+        complaint("attack", "--attack", name, "--seed", seed, "--out", "x.npy", "--count", 4)
+    assert asked == [(0, None), (5, None), (7, None), (0, (1, 8, 8))]
+
+
 def test_attacks_by_a_wrong_name_option_or_suffix_are_refused(place):
     assert "deepfool" in complaint("attack", "--attack", "deepfol", "--out", "x.npy")
     line = complaint("attack", "--attack", "fgsm:confidence=3", "--out", "x.npy")
@@ -261,6 +367,8 @@ def test_attacks_by_a_wrong_name_option_or_suffix_are_refused(place):
         "attack", "--attack", "fgsm", "--out", "x.npy", "--model", "bank", "--bank", "bank"
     )
     assert "not both" in line
+    line = complaint("attack", "--attack", "none", "--out", "x.npy", "--everything")
+    assert "no meaning" in line
     assert not (place / "x.npy").exists()
 
 
@@ -273,12 +381,15 @@ def test_wrongly_labelled_images_and_the_catalogue_can_be_had(place):
     assert "arXiv" in run("attacks").stdout
 
 
-def test_a_bench_measures_everything_beside_its_controls(place):
-    values = record(
+def test_a_bench_measures_everything_beside_its_controls(place, monkeypatch):
+    monkeypatch.setattr(panels, "strongest_rate", lambda *parts, **more: 0.01)  # slow to find
+    assert "adv.npz" in complaint("bench", "--out", "adv.npz/table", "--count", 20)
+    shown = run(
         "bench",
-        *("--attack", "fgsm:epsilon=0.15", "--attack", "deepfool", "--count", 40),
-        *("--controls", 2, "--mutants", 4, "--copies", 2, "--out", "table"),
-    )["values"]
+        *("--attack", "fgsm:epsilon=0.15", "--attack", "deepfool", "--count", 20),
+        *("--controls", 1, "--mutants", 4, "--copies", 1, "--out", "table", "--quiet"),
+    ).stdout
+    values = json.loads((place / "table" / "record.json").read_text())["values"]
     names = {detector["name"].partition(",")[0] for detector in values["detectors"]}
     assert {"max-softmax", "margin", "entropy", "graph bank", "random masks"} <= names
     assert {"dense networks", "MMT defined", "MMT published", "noise copies"} <= names
@@ -286,10 +397,7 @@ def test_a_bench_measures_everything_beside_its_controls(place):
     for row in values["rows"]:
         assert row["columns"]["placebo"]["auroc"] == pytest.approx(0.5)
     assert values["costs"]["ways"]["graph bank, compact"]["ms"] > 0
-    assert (place / "table" / "record.json").exists()
     assert (place / "table" / "plots" / "costs.png").exists()
-    shown = run("bench", "--attack", "fgsm:epsilon=0.15", "--count", 20, "--out", "t2",
-                "--controls", 0, "--mutants", 0, "--copies", 0, "--quiet").stdout  # fmt: skip
     assert "AUROC against" in shown and "dense passes" in shown
     assert "exists" in complaint("bench", "--out", "table", "--count", 20)
 
@@ -318,17 +426,21 @@ def test_without_a_bank_detect_judges_digits_only(tmp_path, monkeypatch):
 
 
 def test_a_bank_killed_at_any_moment_is_finished_by_the_same_command(place, tmp_path):
-    whole = record("train", *SMALL, "--bank", tmp_path / "whole", "--models", 2)
     command = [sys.executable, "-c", "from cli import ggt; ggt()", "train", *SMALL]
     command += ["--bank", str(tmp_path / "killed"), "--models", "2"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    for found in ("checkpoints/base-*.safetensors", "models/000"):
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    moments = (("checkpoints/base-*", signal.SIGINT), ("models/000", signal.SIGKILL))
+    for found, kind in moments:
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         until = time.monotonic() + 240
         while not list((tmp_path / "killed").glob(found)) and process.poll() is None:
             assert time.monotonic() < until
             time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(kind)
+        _, said = process.communicate()
+        assert process.returncode == (2 if kind == signal.SIGINT else -kind)
+        assert (b"goes on with a bank" in said) == (kind == signal.SIGINT)
     resumed = record("train", *SMALL, "--bank", tmp_path / "killed", "--models", 2)
-    assert resumed["values"]["hash"] == whole["values"]["hash"]
+    assert resumed["values"]["hash"] == Bank.load("bank").first(2).hash

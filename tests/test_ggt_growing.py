@@ -88,7 +88,7 @@ def test_the_monitor_hears_of_every_training(tmp_path):
     assert heard.stages == [
         "reading digits",
         "training the original, toys:image_network",
-        "training model 000 (regular, degree 3)",
+        "training model 000 (regular, degree 3 of 16 nodes)",
     ]
     assert heard.told == 3 + 2 + 2
 
@@ -256,7 +256,9 @@ def test_every_family_grows(tmp_path, family):
     bank = grow(request(tmp_path / "bank", 2, design=design))
     assert len(bank) == 2
     assert bank.member(1)(torch.rand(2, 1, 8, 8)).shape == (2, 10)
-    assert bank.manifest.members[0].design == design
+    made = bank.manifest.members[0].design
+    assert replace(made, nodes=None) == design
+    assert made.nodes == (None if family == "dense" else 16)
 
 
 def test_models_below_the_floor_are_recorded_and_not_kept(tmp_path, monkeypatch):
@@ -288,7 +290,8 @@ def test_a_floor_that_nothing_reaches_ends_after_six_tries(tmp_path):
     still = Settings(epochs=1, batch_size=120, augment=False, learning_rate=1e-9)
     better = Settings(epochs=12, batch_size=16, augment=False, learning_rate=0.05)
     asked = request(tmp_path / "bank", 2, floor=1.0, recipe=still, base_recipe=better)
-    told = r"6 of 6 models \(regular, degree 3\) were rejected, the last: accuracy .* is below"
+    told = r"6 of 6 models \(regular, degree 3 of 16 nodes\) were rejected, "
+    told += "the last: accuracy .* is below"
     for _ in range(2):  # asking again changes nothing
         with pytest.raises(TrainingError, match=told):
             grow(asked)
@@ -357,7 +360,7 @@ def test_with_nothing_said_the_original_is_a_wide_network_on_digits(tmp_path):
     )
     told = bank.manifest
     assert (told.base.model, told.data, told.seed) == ("resnet8-wide", DataRequest(), 0)
-    assert told.members[0].design == Design()
+    assert told.members[0].design == Design(nodes=32)
 
 
 @pytest.mark.slow

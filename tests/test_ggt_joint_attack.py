@@ -396,3 +396,47 @@ def test_distances_by_hand():
     zero = torch.zeros_like(moved)
     assert torch.allclose(distances(moved, zero, "l2"), torch.tensor([0.5, 0.1]))
     assert torch.allclose(distances(moved, zero, "linf"), torch.tensor([0.4, 0.1]))
+
+
+def test_who_has_done_enough_is_not_started_again():
+    class Counting(nn.Module):
+        """Says 1 where the pixel is above .5, and counts the samples it is shown."""
+
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        def forward(self, pixels):
+            self.seen.append(len(pixels))
+            read = 20 * (pixels.flatten(1).mean(1) - 0.5)
+            return torch.stack([-read, read], dim=1)
+
+    pixels = torch.tensor([0.45, 0.2, 0.44]).reshape(3, 1, 1, 1).expand(3, 1, 2, 2).clone()
+    labels = torch.zeros(3, dtype=torch.int64)
+    shown = {}
+    for enough in (0.0, 0.1):
+        model = Counting().eval()
+        options = {"epsilon": 0.2, "steps": 4, "restarts": 3, "enough": enough}
+        found = joint_pgd(model, [], pixels, labels, **options)
+        assert (found[[0, 2]] > 0.5).all() and (found[1] < 0.5).all()
+        shown[enough] = model.seen[1:]  # after the pass that ranks the classes
+    assert shown[0.0] == [3] * 15
+    assert shown[0.1] == [3] * 5 + [1] * 10
+
+
+def test_who_is_started_again_keeps_an_own_start_and_aim():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        models = [nn.Sequential(nn.Flatten(), nn.Linear(12, 5)).eval() for _ in range(3)]
+        pixels = torch.rand(30, 1, 3, 4)
+    with torch.no_grad():
+        for model in models:
+            model[1].weight.mul_(8)
+        labels = models[0](pixels).argmax(1)
+    options = {"epsilon": 0.1, "steps": 5, "restarts": 4, "enough": 0.3}
+    whole = joint_pgd(models[0], models[1:], pixels, labels, **options)
+    alone = joint_pgd(models[0], models[1:], pixels, labels, batch=1, **options)
+    once = joint_pgd(models[0], models[1:], pixels, labels, **options | {"restarts": 1})
+    torch.testing.assert_close(whole, alone, rtol=0, atol=1e-5)
+    again = (whole != once).flatten(1).any(1)
+    assert 0 < again.sum() < len(pixels)

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from ggt.outputs import (
     COLUMNS,
     SampleRow,
+    check_file,
+    check_folder,
     check_rows_path,
     rows_as_values,
     to_csv,
@@ -145,3 +147,31 @@ def test_other_suffixes_and_places_are_refused(tmp_path):
     with pytest.raises(FileError, match=r"a\.csv: cannot be written"):
         write_rows(tmp_path / "a.csv", [ROW])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "file"]
+
+
+def test_files_and_folders_that_cannot_be_written_are_refused_before(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a").write_text("kept")
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("file/x.csv", "full", "x" * 300, "/proc/x.csv"):
+        with pytest.raises(FileError, match=r"written|folder"):
+            check_file(tmp_path / name)
+    with pytest.raises(FileError, match="--force"):
+        check_file(tmp_path / "file", force=False)
+    for name in ("file", "full", "file/x", "x" * 300, "/proc/x"):
+        with pytest.raises(FileError, match=r"written|wanted|--force"):
+            check_folder(tmp_path / name)
+    check_file(tmp_path / "new" / "deep" / "x.csv", force=False)
+    check_file(tmp_path / "file", force=True)
+    check_folder(tmp_path / "new" / "deep")
+    check_folder(tmp_path / "full", force=True)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_folder_that_is_there_may_be_filled_only_if_it_is_empty(tmp_path):
+    check_folder(tmp_path)
+    (tmp_path / "a").write_text("a")
+    with pytest.raises(FileError, match="holds files"):
+        check_folder(tmp_path)

@@ -71,6 +71,14 @@ def test_a_bank_has_one_row_a_model():
     assert cells(table, "001")[4:7] == ["-", "50.00%", "below floor"]
 
 
+def test_a_model_without_a_graph_or_an_accuracy_has_dashes():
+    bare = {"nodes": None, "degree": None, "aspl": None}
+    diverged = MODEL | bare | {"name": "001", "accuracy": None, "kept": False}
+    table = bank_table(BANK | {"models": [MODEL | bare | {"family": "dense"}, diverged]})
+    assert cells(table, "000")[1:7] == ["dense", "-", "-", "-", "81.25%", "yes"]
+    assert cells(table, "001")[5:7] == ["-", "diverged"]
+
+
 def test_the_means_of_a_bank_are_of_the_kept_models():
     assert bank_lines(BANK) == [
         "kept 1 of 2 models, mean accuracy 81.25% (original 89.50%, floor 75.00%)",
@@ -114,6 +122,15 @@ def test_a_detection_has_one_row_a_sample():
         "1,203 samples: 3 adversarial, 1,200 normal, 0 undecided",
         "3.25 models and 1.500 ms a sample",
         "bank abababababab, soft thresholds by models: 0.8000 at 1, 0.7500 at 2",
+    ]
+
+
+def test_a_ratio_test_has_no_thresholds_and_a_grown_bank_is_told():
+    found = detection_lines(DETECTION | {"thresholds": {}, "bank_models": 3, "grown": 2})
+    assert found[2:] == [
+        "bank abababababab, a ratio test",
+        "judged by the first 3 models, which are calibrated; the bank has 5: ggt calibrate "
+        "takes in all",
     ]
 
 
