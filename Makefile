@@ -25,7 +25,7 @@ rgp: $(READY)  ## run the main job: graphprune rgp --ratio 0.9
 
 ggt: $(READY)  ## train a bank on digits, attack, calibrate, detect, and compare detectors (minutes)
 	$(BIN)/ggt train --bank runs/ggt/bank --models 5 --jobs 2
-	$(BIN)/ggt attack --bank runs/ggt/bank --attack deepfool --count 100 --out runs/ggt/adv.npy
+	$(BIN)/ggt attack --bank runs/ggt/bank --attack deepfool --count 100 --out runs/ggt/adv.npy --force
 	$(BIN)/ggt calibrate --bank runs/ggt/bank
 	$(BIN)/ggt detect --bank runs/ggt/bank --samples runs/ggt/adv.npy --exit-zero
 	$(BIN)/ggt bench --bank runs/ggt/bank --count 100 --controls 3 --jobs 2

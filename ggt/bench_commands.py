@@ -80,7 +80,13 @@ def bench(
     from graphprune.terminal import TerminalMonitor
 
     check_writable(out or RUNS / "new")
-    job = job if attacks else replace(job, attacks=tuple(map(parse, COLUMNS)))
+    job = replace(
+        job,
+        attacks=tuple(
+            replace(attack, seed=attack.seed or job.seed)
+            for attack in attacks or map(parse, COLUMNS)
+        ),
+    )
     with TerminalMonitor(quiet=quiet, verbose=verbose) as monitor:
         record = bench_bank(job, out, RUNS, monitor)
     show_bench(record, as_json=as_json)

@@ -11,7 +11,7 @@ from torch import nn
 from ggt.adaptive_job import adaptive_values
 from ggt.bank import Bank
 from ggt.bench_costs import GRAPH_BANK, detection_costs
-from ggt.bench_report import draw_bench, table_values
+from ggt.bench_report import draw_bench, draw_panel, table_values
 from ggt.evaluate import Panel, Row, free_rows, panel_rows, rule_row
 from ggt.panels import (
     CONTROL_NAMES,
@@ -91,6 +91,7 @@ def bench_bank(job: BenchJob, out: Path | None, runs: Path, monitor: Monitor) ->
     with folder.filling() as place:
         values["files"] = {"run": str(folder.target), "record": "record.json"}
         draw_bench(values, place / "plots")
+        draw_panel(panels[0], place / "plots")
         record = Record(
             command="ggt bench",
             settings=plain({"job": job}),

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from ggt.baselines import FREE
 from ggt.bench_costs import GRAPH_BANK
-from ggt.evaluate import CLEAN, PLACEBO, Row, attacks_of
-from ggt.pictures import plot_costs, plot_sweep
+from ggt.detector import GroupRule
+from ggt.evaluate import CLEAN, PLACEBO, Panel, Row, attacks_of
+from ggt.pictures import plot_costs, plot_models_used, plot_rates, plot_roc, plot_sweep
 
 PERCENT = {"0.01": "1", "0.05": "5", "0.1": "10"}
 
@@ -55,14 +57,24 @@ def table_values(values: dict[str, Any]) -> dict[str, Any]:
 def draw_bench(values: dict[str, Any], folder: Path) -> None:
     """AUROC against cost, and evasion against epsilon where attackers adapted.
 
+    Of each group of voters only soft disagreement of all of them is drawn against cost.
+
     Raises:
         FileError: The folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    whole = {
+        f"{name}, soft, {panel['models']}": name for name, panel in values["panels"].items()
+    }
     points = {
-        detector["name"]: (detector["ms"], detector["mean"], *detector["interval"])
+        whole.get(detector["name"], detector["name"]): (
+            detector["ms"],
+            detector["mean"],
+            *detector["interval"],
+        )
         for detector in values["detectors"]
-        if detector["interval"] is not None and not detector["name"].endswith(", 1")
+        if detector["interval"] is not None
+        and (detector["name"] in whole or detector["name"] in FREE)
     }
     if points:
         title = "mean AUROC over attacks against cost without early stopping"
@@ -77,6 +89,26 @@ def draw_bench(values: dict[str, Any], folder: Path) -> None:
                 y_label="misclassified and not flagged",
                 title="attackers who know models of the bank",
             )
+
+
+def draw_panel(panel: Panel, folder: Path) -> None:
+    """ROC by attack, scores by set and models used by set, of soft disagreement.
+
+    Raises:
+        FileError: The folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    scores = panel.scores("soft", panel.models)
+    attacks = attacks_of(scores)
+    title = f"{panel.name}, soft disagreement of {panel.models} models"
+    if attacks:
+        curves = {name: (scores[CLEAN], scores[name]) for name in attacks}
+        plot_roc(curves, folder / "roc.png", title=title)
+    threshold = panel.calibration.scores["soft"].fixed[-1]
+    plot_rates(scores, threshold, folder / "scores.png", title=title, name="soft disagreement")
+    rule = GroupRule(panel.calibration, "soft")
+    used = {name: rule.decide(part).models_used for name, part in panel.votes.items()}
+    plot_models_used(used, folder / "models.png", title=f"{panel.name}: models asked")
 
 
 def evasion_curves(rows: list[Row]) -> dict[str, tuple[Any, Any]]:

@@ -12,7 +12,7 @@ class Place(click.Path):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
-        """The path; refused where the name is empty, too long, or in a folder without access."""
+        """The path; refused where the name is empty, or no file can be looked up by it."""
         if value == "":
             self.fail("the name is empty", param, ctx)
         try:

@@ -164,10 +164,13 @@ def make_panel(
     """Every vote of these voters, their calibration, and the milliseconds a vote takes.
 
     Each model is asked about all samples before the next is made; the time of a vote holds the
-    making of mutants, and what models compile when they first run.
+    making of mutants, but not the first run of a bank's models, in which kernels compile.
     """
     parts = [held_out, *sets.values()]
     pixels = torch.cat(parts)
+    if isinstance(voters.models, list):  # models that are there compile before they are timed
+        for model in voters.models:
+            probabilities(model, pixels[:2])
     began = time.perf_counter()
     probabilities(base, pixels)
     alone = time.perf_counter() - began

@@ -253,6 +253,8 @@ def test_other_files_and_missing_ones_are_named(tmp_path):
     (tmp_path / "a.csv").write_text("1,2,3")
     with pytest.raises(FileError, match=r"a\.csv: not a \.npy or \.npz file, an image or a f"):
         read_samples(tmp_path / "a.csv", shape=SHAPE)
+    with pytest.raises(FileError, match="file name too long"):
+        read_samples("x" * 300, shape=SHAPE)
     with pytest.raises(FileError, match=r"none\.npy: no such file or directory"):
         read_samples(tmp_path / "none.npy", shape=SHAPE)
     with pytest.raises(FileError, match=r"none\.png: no such file"):
