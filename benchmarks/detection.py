@@ -35,7 +35,7 @@ from ggt.attack_request import parse
 from ggt.bank import Bank
 from ggt.bank_request import BankRequest
 from ggt.bench_costs import GRAPH_BANK, detection_costs
-from ggt.bench_job import compare, copies_of
+from ggt.bench_job import COLUMNS, compare, copies_of
 from ggt.design import Design
 from ggt.evaluate import attacks_of
 from ggt.growing import grow
@@ -49,16 +49,6 @@ from graphprune.records import Record, write_text
 from graphprune.terminal import TerminalMonitor
 from graphprune.training import Settings
 
-ATTACKS = (
-    "fgsm:epsilon=0.05",
-    "fgsm:epsilon=0.1",
-    "pgd:epsilon=0.05",
-    "pgd:epsilon=0.02",
-    "deepfool",
-    "jsma",
-    "cw:confidence=0,steps=100",
-    "cw:confidence=10,steps=100",
-)
 FIVE, HARD = 5, ("fgsm eps 0.05", "pgd eps 0.05")
 
 
@@ -88,7 +78,7 @@ def sets_of(work: Path, bank: Bank, options: dict[str, Any], monitor: Monitor) -
         made = make_sets(
             bank.base(),
             load_splits(bank.data).test,
-            [parse(text) for text in ATTACKS],
+            [parse(text) for text in COLUMNS],
             monitor,
             count=options["count"],
             seed=0,
@@ -127,7 +117,9 @@ def measure(
         voters += [
             bank_voters(f"{CONTROL_NAMES[name]} {at}", own.take([at])) for at in range(len(own))
         ]
-    voters += copies_of(bank.base(), splits.judge, options["mutants"], FIVE, monitor, seed=0)
+    counts = {"defined": options["mutants"], "published": options["mutants"] // 5}
+    counts |= {"noise": FIVE, "dropout": FIVE}
+    voters += copies_of(bank.base(), splits.judge, counts, monitor, seed=0)
     values, panels = compare(bank, voters, sets, splits, monitor, fpr=0.05, seed=0)
     monitor.stage("timing")
     calibrations = {panel.name: panel.calibration for panel in panels}
@@ -270,7 +262,7 @@ def main(work: Path | None, out: Path | None, only_samples: bool, **options: Any
         values = measure(work, options, data, monitor)
     record = Record(
         command="benchmarks/detection.py",
-        settings={**options, "threads": 1, "attacks": list(ATTACKS)},
+        settings={**options, "threads": 1, "attacks": list(COLUMNS)},
         values=values,
         seconds=time.monotonic() - began,
     )

@@ -128,6 +128,12 @@ def test_facts_of_panels_and_sets_stand_beside_the_rows(compared):
     assert compared.told.stages == ["asking graph bank", "asking copies"]
 
 
+def kinds(mutants, copies):
+    """Counts of each kind of copy."""
+    counts = {"defined": mutants, "published": mutants}
+    return counts | {"noise": copies, "dropout": copies}
+
+
 def test_copies_are_of_every_kind_asked_for(monkeypatch):
     heard = []
 
@@ -139,17 +145,17 @@ def test_copies_are_of_every_kind_asked_for(monkeypatch):
     monkeypatch.setattr(bench_job, "mutant_voters", made)
     monkeypatch.setattr(bench_job, "copy_voters", made)
     told, images = Told(), images_named_by(BASE, 20)
-    found = copies_of(BASE, images, 20, 5, told, seed=4)
+    found = copies_of(BASE, images, kinds(20, 5), told, seed=4)
     wanted = [("defined", 20, 4), ("published", 20, 4), ("noise", 5, 4), ("dropout", 5, 4)]
     assert heard == wanted and [one.name for one in found] == [kind for kind, _, _ in wanted]
     assert len(told.stages) == 4 and all("strength" in stage for stage in told.stages)
     heard.clear()
-    copies_of(BASE, images, 0, 5, told, seed=4)
+    copies_of(BASE, images, kinds(0, 5), told, seed=4)
     assert [kind for kind, _, _ in heard] == ["noise", "dropout"]
     heard.clear()
-    copies_of(BASE, images, 20, 0, told, seed=4)
+    copies_of(BASE, images, kinds(20, 0), told, seed=4)
     assert [kind for kind, _, _ in heard] == ["defined", "published"]
-    assert copies_of(BASE, images, 0, 0, told, seed=4) == []
+    assert copies_of(BASE, images, kinds(0, 0), told, seed=4) == []
 
 
 def test_what_a_network_forbids_is_left_out_and_told(monkeypatch):
@@ -162,7 +168,7 @@ def test_what_a_network_forbids_is_left_out_and_told(monkeypatch):
 
     monkeypatch.setattr(bench_job, "mutant_voters", refused)
     told = Told()
-    found = copies_of(plain, images_named_by(plain, 30), 3, 2, told, seed=0)
+    found = copies_of(plain, images_named_by(plain, 30), kinds(3, 2), told, seed=0)
     assert [one.name for one in found] == ["MMT defined", "noise copies"]
     assert all(isinstance(copy, NoisyCopy) for copy in found[1].models)
     assert len(list(found[1].models)) == 2
