@@ -117,7 +117,7 @@ def compare(
     """Rows of every detector on every set, free scores first (see `ggt.evaluate`); the votes.
 
     The bank's own panel is the first. Copies of the original, which may be many and slow, are
-    calibrated on the first two thousand clean images only.
+    calibrated on the first two thousand clean images only, and have one row a score.
     """
     held_out = torch.from_numpy(as_pixels(splits.clean))
     rows: list[Row] = []
@@ -132,7 +132,8 @@ def compare(
         )
         if number == 0:
             rows += free_rows(panel.votes, seed=seed)
-        rows += panel_rows(panel, _counts(panel), seed=seed)
+        counts = [panel.models] if one.bytes is None else _counts(panel)
+        rows += panel_rows(panel, counts, seed=seed)
         rules += [rule_row(panel, score) for score in SCORES]
         panels.append(panel)
         facts[one.name] = {
