@@ -431,7 +431,9 @@ def test_without_a_bank_detect_judges_digits_only(tmp_path, monkeypatch):
 
 
 def test_a_bank_killed_at_any_moment_is_finished_by_the_same_command(place, tmp_path):
-    command = [sys.executable, "-c", "from cli import ggt; ggt()", "train", *SMALL]
+    # A shell's background jobs ignore Ctrl-C: have it taken as on a terminal.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{code}; from cli import ggt; ggt()", "train", *SMALL]
     command += ["--bank", str(tmp_path / "killed"), "--models", "2"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     moments = (("checkpoints/base-*", signal.SIGINT), ("models/000", signal.SIGKILL))
