@@ -272,9 +272,9 @@ def test_no_effort_gives_the_graph_itself(effort):
 
 
 def test_the_clock_ends_a_search():
-    result = even_out(random_regular(GraphSpec(16, 8)), seconds=0.1)
+    result = even_out(random_regular(GraphSpec(16, 8)), seconds=1.0)
     assert result.steps > 0
-    assert 0.1 <= result.seconds < 5
+    assert 1.0 <= result.seconds < 60
     assert not result.interrupted
 
 
