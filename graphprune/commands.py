@@ -55,7 +55,9 @@ def main() -> None:
 @click.option("--optimizer", type=click.Choice(["sgd", "adamw"]), default="sgd")
 @click.option("--learning-rate", type=float, help="[default: 0.1 for sgd, 0.001 for adamw]")
 @click.option("--weight-decay", type=float, default=5e-4)
-@click.option("--schedule", type=click.Choice(["cosine", "multistep"]), default="cosine")
+@click.option(
+    "--schedule", type=click.Choice(["cosine", "multistep", "onecycle"]), default="cosine"
+)
 @click.option("--label-smoothing", type=float, default=0.0)
 @click.option("--augment/--no-augment", default=True, help="Random crops and flips.")
 @click.option(

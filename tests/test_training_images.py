@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from toys import noise, pixels
 
 from graphprune.errors import SpecError
-from graphprune.training.images import LabelledImages, batches, crop_and_flip, shuffled
+from graphprune.training.examples import batches, shuffled
+from graphprune.training.images import LabelledImages, crop_and_flip
 
 
 def generator(seed=0):

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import pytest
+import torch
 
 from graphprune.errors import SpecError
 from graphprune.training import Settings
@@ -13,7 +14,10 @@ from graphprune.training import Settings
     ("options", "message"),
     [
         ({"optimizer": "adam"}, "optimizer must be one of sgd, adamw, got 'adam'"),
-        ({"schedule": "linear"}, "schedule must be one of cosine, multistep, got 'linear'"),
+        (
+            {"schedule": "linear"},
+            "schedule must be one of cosine, multistep, onecycle, got 'linear'",
+        ),
         ({"precision": "fp16"}, "precision must be one of fp32, bf16, got 'fp16'"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
@@ -54,3 +58,22 @@ def test_cosine_by_hand(progress, rate):
 def test_multistep_by_hand(progress, rate):
     settings = Settings(learning_rate=0.8, schedule="multistep")
     assert settings.learning_rate_at(progress) == pytest.approx(rate)
+
+
+def test_one_cycle_is_that_of_torch():
+    steps, settings = 200, Settings(learning_rate=0.8, schedule="onecycle")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.8)
+    twin = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=0.8,
+        total_steps=steps + 1,
+        pct_start=0.3 * steps / (steps + 1) + 1 / (steps + 1),
+        final_div_factor=1e12,
+        cycle_momentum=False,
+    )
+    for step in range(steps):
+        assert settings.learning_rate_at(step / steps) == pytest.approx(
+            twin.get_last_lr()[0], abs=1e-9
+        )
+        optimizer.step()
+        twin.step()

@@ -1,5 +1,6 @@
 """Training: a frozen recipe, one bare loop, checkpoints that resume bit for bit."""
 
+from graphprune.training.examples import Labelled as Labelled
 from graphprune.training.images import LabelledImages as LabelledImages
 from graphprune.training.loop import Score as Score
 from graphprune.training.loop import evaluate as evaluate

@@ -1,12 +1,12 @@
-"""Labelled images as tensors: normalised, shuffled and augmented a batch at a time."""
+"""Labelled images as tensors: normalised and augmented a batch at a time."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from graphprune.errors import SpecError
+from graphprune.training.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +44,27 @@ class LabelledImages:
         parts = (self.images, self.labels, self.mean, self.std)
         return LabelledImages(*(part.to(device) for part in parts))
 
+    def raw(self, chosen: Tensor) -> Tensor:
+        """uint8 images at these positions."""
+        return self.images[chosen]
+
+    def inputs(self, raw: Tensor) -> Tensor:
+        """What a network takes for these uint8 images."""
+        return self.normalised(raw)
+
+    def training_inputs(self, raw: Tensor, settings: Settings, rng: torch.Generator) -> Tensor:
+        """What a network is trained on for these uint8 images: augmented as asked for."""
+        if settings.augment:
+            raw = crop_and_flip(raw, rng, flip=settings.flip)
+        inputs = self.normalised(raw)
+        if settings.noise:
+            inputs = inputs + self.noise_like(inputs, settings.noise, rng)
+        return inputs
+
+    def content(self) -> tuple[Tensor, ...]:
+        """The tensors that tell these images from others."""
+        return self.images, self.labels
+
     def normalised(self, images: Tensor) -> Tensor:
         """uint8 images as float32 of zero mean and unit variance a channel; same shape."""
         shape = (1, -1, 1, 1)
@@ -56,26 +77,6 @@ class LabelledImages:
         """
         drawn = torch.randn(normalised.shape, generator=rng).to(normalised.device)
         return drawn * scale / self.std.reshape(1, -1, 1, 1)
-
-
-def shuffled(
-    data: LabelledImages, batch_size: int, rng: torch.Generator, *, part: int, parts: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in random order: uint8 images and labels of each batch.
-
-    Images that do not fill the last batch wait for the next epoch's order. With several
-    processes each takes its own part of every batch.
-    """
-    order = torch.randperm(len(data), generator=rng)
-    for step in range(batches(len(data), batch_size)):
-        chosen = order[step * batch_size : (step + 1) * batch_size][part::parts]
-        chosen = chosen.to(data.images.device)
-        yield data.images[chosen], data.labels[chosen]
-
-
-def batches(count: int, batch_size: int) -> int:
-    """Steps in an epoch: full batches, or one with everything where there is none."""
-    return max(1, count // batch_size)
 
 
 def crop_and_flip(images: Tensor, rng: torch.Generator, *, flip: bool) -> Tensor:

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 
 from graphprune.errors import TrainingError
 from graphprune.training.checkpoints import Row, load_checkpoint, restore, save_checkpoint
-from graphprune.training.images import LabelledImages, batches, crop_and_flip, shuffled
+from graphprune.training.examples import Labelled, batches, shuffled
 from graphprune.training.settings import Settings
 
 EVALUATION_BATCH = 500
@@ -22,7 +22,7 @@ EVALUATION_BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Mean cross-entropy (nats) and accuracy (fraction) over a set of images."""
+    """Mean cross-entropy (nats) and accuracy (fraction) over a set of examples."""
 
     loss: float
     accuracy: float
@@ -30,10 +30,10 @@ class Score:
 
 def train(
     model: nn.Module,
-    data: LabelledImages,
+    data: Labelled,
     settings: Settings,
     *,
-    held_out: LabelledImages | None = None,
+    held_out: Labelled | None = None,
     checkpoint: Path | None = None,
     device: str = "cpu",
     on_epoch: Callable[[Row], None] | None = None,
@@ -47,16 +47,16 @@ def train(
 
     Args:
         model: Moved to the device and trained in place.
-        data: Training images.
+        data: Training examples.
         settings: The recipe.
-        held_out: Images to evaluate after each epoch; they choose nothing.
+        held_out: Examples to evaluate after each epoch; they choose nothing.
         checkpoint: File that holds the state after each epoch; if it exists, it is resumed.
         device: "cpu", or "auto" for what accelerate finds.
         on_epoch: Called with each row of figures as it comes.
 
     Returns:
         One row an epoch: epoch (from 1), learning_rate (of the last step), train_loss (nats),
-        train_accuracy and, with held-out images, held_out_loss and held_out_accuracy
+        train_accuracy and, with held-out examples, held_out_loss and held_out_accuracy
         (fractions).
 
     Raises:
@@ -97,7 +97,7 @@ def train(
     return rows
 
 
-def evaluate(model: nn.Module, data: LabelledImages, settings: Settings) -> Score:
+def evaluate(model: nn.Module, data: Labelled, settings: Settings) -> Score:
     """Loss and accuracy of a model in eval mode, without augmentation.
 
     The training mode of each module is put back; masks are applied once for the whole pass.
@@ -111,8 +111,8 @@ def evaluate(model: nn.Module, data: LabelledImages, settings: Settings) -> Scor
         with torch.no_grad(), parametrize.cached():
             for start in range(0, len(data), EVALUATION_BATCH):
                 labels = data.labels[start : start + EVALUATION_BATCH]
-                images = data.images[start : start + EVALUATION_BATCH]
-                outputs = _forward(model, data.normalised(images), settings)
+                chosen = torch.arange(start, start + len(labels), device=device)
+                outputs = _forward(model, data.inputs(data.raw(chosen)), settings)
                 loss += float(functional.cross_entropy(outputs, labels, reduction="sum"))
                 right += int((outputs.argmax(dim=1) == labels).sum())
     finally:
@@ -125,7 +125,7 @@ def _train_epoch(
     accelerator: Accelerator,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    data: LabelledImages,
+    data: Labelled,
     settings: Settings,
     epoch: int,
 ) -> Row:
@@ -143,16 +143,11 @@ def _train_epoch(
     with torch.random.fork_rng(_devices(accelerator.device)):
         torch.manual_seed(_epoch_seed(settings.seed, epoch, "dropout"))
         model.train()
-        for step, (images, labels) in enumerate(order):
+        for step, (raw, labels) in enumerate(order):
             rate = settings.learning_rate_at((epoch * steps + step) / (settings.epochs * steps))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            if settings.augment:
-                images = crop_and_flip(images, rng, flip=settings.flip)
-            inputs = data.normalised(images)
-            if settings.noise:
-                inputs = inputs + data.noise_like(inputs, settings.noise, rng)
-            outputs = _forward(model, inputs, settings)
+            outputs = _forward(model, data.training_inputs(raw, settings, rng), settings)
             loss = functional.cross_entropy(
                 outputs, labels, label_smoothing=settings.label_smoothing
             )
@@ -171,13 +166,13 @@ def _train_epoch(
     }
 
 
-def _forward(model: nn.Module, images: Tensor, settings: Settings) -> Tensor:
+def _forward(model: nn.Module, inputs: Tensor, settings: Settings) -> Tensor:
     """Outputs in float32, computed in the precision and layout that the settings name."""
     if settings.channels_last:
-        images = images.contiguous(memory_format=torch.channels_last)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
     low = settings.precision == "bf16"
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=low):
-        outputs: Tensor = model(images)
+    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=low):
+        outputs: Tensor = model(inputs)
     return outputs.float()
 
 
@@ -218,12 +213,12 @@ def _epoch_seed(seed: int, epoch: int, purpose: str) -> int:
     return int.from_bytes(digest[:7], "big")
 
 
-def _fingerprint(model: nn.Module, data: LabelledImages) -> str:
+def _fingerprint(model: nn.Module, data: Labelled) -> str:
     """Hash of the untrained weights, masks and data: what a checkpoint must have begun with."""
     digest = hashlib.sha256()
     for key, value in sorted(model.state_dict().items()):
         digest.update(key.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    for tensor in (data.images, data.labels):
+    for tensor in data.content():
         digest.update(tensor.cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -7,13 +7,16 @@ from typing import Literal
 from graphprune.errors import SpecError
 
 Optimizer = Literal["sgd", "adamw"]
-Schedule = Literal["cosine", "multistep"]
+Schedule = Literal["cosine", "multistep", "onecycle"]
 Precision = Literal["fp32", "bf16"]
 CHOICES: dict[str, tuple[str, ...]] = {
     "optimizer": ("sgd", "adamw"),
-    "schedule": ("cosine", "multistep"),
+    "schedule": ("cosine", "multistep", "onecycle"),
     "precision": ("fp32", "bf16"),
 }
+
+RISE = 0.3  # share of the steps in which "onecycle" rises
+LOW = 25  # and from which part of its peak
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,8 @@ class Settings:
 
     `batch_size` is the number of images a step over all processes. `momentum` counts for SGD
     only. "cosine" falls from `learning_rate` to 0 over all steps; "multistep" divides by ten at
-    half and at three quarters of the epochs. `augment` crops at random after padding by an
+    half and at three quarters of the epochs; "onecycle" rises from a 25th over the first three
+    tenths and falls to 0, both along a cosine. `augment` crops at random after padding by an
     eighth; `flip` lets it mirror half the images too (right where a mirror image keeps its
     label). `noise` is the standard deviation of normal noise added to every training image, in
     units where the brightest pixel is 1. `seed` fixes the order of the images, the augmentation
@@ -71,4 +75,11 @@ class Settings:
         """Learning rate after the share `progress`, in [0, 1], of all steps."""
         if self.schedule == "cosine":
             return self.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+        if self.schedule == "onecycle":
+            if progress < RISE:
+                low = self.learning_rate / LOW
+                share = (1 - math.cos(math.pi * progress / RISE)) / 2
+                return low + (self.learning_rate - low) * share
+            share = (progress - RISE) / (1 - RISE)
+            return self.learning_rate * (1 + math.cos(math.pi * share)) / 2
         return self.learning_rate * 0.1 ** ((progress >= 0.5) + (progress >= 0.75))
