@@ -1,26 +1,10 @@
 """Options that commands of `ggt` share."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-
-class Place(click.Path):
-    """A path by a name that a file can have; an empty one is a slip, not the current folder."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        """The path; refused where the name is empty, or no file can be looked up by it."""
-        if value == "":
-            self.fail("the name is empty", param, ctx)
-        try:
-            Path(value).exists()
-        except OSError as error:
-            self.fail(f"{value}: {error.strerror}", param, ctx)
-        return super().convert(value, param, ctx)
-
+from graphprune.options import Place
 
 FOLDER, SOURCE = Place(path_type=Path), Place(path_type=str)
 BANK = click.option(

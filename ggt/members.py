@@ -25,13 +25,13 @@ from graphprune.graph.files import sorted_edges
 from graphprune.mask import adjacency, expand
 from graphprune.nn import (
     compact,
-    compaction_report,
     masks_of,
     plan,
     prune,
     prune_unstructured,
     save_pretrained,
     saved_config,
+    trainable,
 )
 from graphprune.nn.masking import apply_masks
 from graphprune.records import remove, write_text
@@ -133,17 +133,6 @@ def build_member(
         for layer in made.layers
     }
     return apply_masks(dense, masks, rescale=rescale), graphs
-
-
-def trainable(masked: nn.Module) -> nn.Module:
-    """The form in which a masked model trains fastest, to the same weights but for rounding.
-
-    Compact layers train on compiled kernels where their masks have uniform blocks, as those of
-    regular graphs have; other masks stay masks.
-    """
-    small = compact(masked)
-    uniform = all(row.groups for row in compaction_report(small))
-    return small if uniform else masked
 
 
 def train_member(

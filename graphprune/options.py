@@ -18,6 +18,22 @@ RATIO = click.FloatRange(0, 1, min_open=True, max_open=True)
 RUNS = Path("runs")
 
 
+class Place(click.Path):
+    """A path by a name that a file can have; an empty one is a slip, not the current folder."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """The path; refused where the name is empty, or no file can be looked up by it."""
+        if value == "":
+            self.fail("the name is empty", param, ctx)
+        try:
+            Path(value).exists()
+        except OSError as error:
+            self.fail(f"{value}: {error.strerror}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 SHARED: dict[str, Decorator] = {

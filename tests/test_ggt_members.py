@@ -19,13 +19,12 @@ from ggt.members import (
     checkpoint_of,
     design_plan,
     train_member,
-    trainable,
 )
 from ggt.splits import DataRequest
 from graphprune.errors import SpecError
 from graphprune.mask import owners
 from graphprune.models import build_model
-from graphprune.nn import compact, expand, masks_of, strip
+from graphprune.nn import compact, expand, masks_of, strip, trainable
 from graphprune.nn.layouts import compact_layers
 from graphprune.training import Settings, train
 

@@ -13,7 +13,14 @@ from toys import image_network, linear
 import graphprune
 from graphprune.errors import SpecError
 from graphprune.mask import adjacency, expand
-from graphprune.nn import masks_of, plan, prune, prune_unstructured, strip
+from graphprune.nn import (
+    masks_of,
+    plan,
+    prune,
+    prune_magnitude,
+    prune_unstructured,
+    strip,
+)
 from graphprune.nn.pruning import check_graph, plan_masks, usual_graph
 
 PRISM = nx.circular_ladder_graph(4)  # 8 nodes of degree 3
@@ -170,6 +177,37 @@ def test_layers_of_the_unstructured_control_have_masks_of_their_own():
 def test_the_unstructured_control_needs_a_pruned_model():
     with pytest.raises(SpecError, match="carries no masks"):
         prune_unstructured(network(), network(), seed=0)
+
+
+def test_the_magnitude_control_keeps_the_largest_weights_of_every_layer():
+    dense = network()
+    before = copy.deepcopy(dense.state_dict())
+    pruned = prune(dense, made(), graph=PRISM)
+    control = prune_magnitude(dense, pruned)
+    wanted, found = masks_of(pruned), masks_of(control)
+    assert wanted.keys() == found.keys() == {"1", "4"}
+    for name, mask in found.items():
+        weight = dense.get_submodule(name).weight
+        assert mask.shape == weight.shape
+        assert mask.sum() == wanted[name].sum()
+        assert weight[mask].abs().min() >= weight[~mask].abs().max()
+        kept = control.get_submodule(name).weight
+        assert torch.equal(kept, weight * mask)  # not scaled: it was trained
+    assert all(torch.equal(value, before[key]) for key, value in dense.state_dict().items())
+
+
+def test_equal_weights_are_kept_in_their_order():
+    dense = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 2))
+    with torch.no_grad():
+        dense[0].weight.fill_(0.5)
+    pruned = prune(dense, plan(dense, nodes=8, degree=3), graph=PRISM)
+    mask = masks_of(prune_magnitude(dense, pruned))["0"].flatten()
+    assert mask.nonzero().flatten().tolist() == list(range(24))
+
+
+def test_the_magnitude_control_needs_a_pruned_model():
+    with pytest.raises(SpecError, match="carries no masks"):
+        prune_magnitude(network(), network())
 
 
 def test_a_transformer_encoder_is_planned_pruned_and_runs_in_both_modes():

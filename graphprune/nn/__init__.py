@@ -16,8 +16,10 @@ from graphprune.nn.projecting import nearest_graphs as nearest_graphs
 from graphprune.nn.projecting import node_scores as node_scores
 from graphprune.nn.pruning import plan as plan
 from graphprune.nn.pruning import prune as prune
+from graphprune.nn.pruning import prune_magnitude as prune_magnitude
 from graphprune.nn.pruning import prune_unstructured as prune_unstructured
 from graphprune.nn.saved_files import saved_config as saved_config
 from graphprune.nn.saving import save_pretrained as save_pretrained
+from graphprune.nn.training_form import trainable as trainable
 from graphprune.nn.wiring import Topology as Topology
 from graphprune.nn.wiring import topology as topology

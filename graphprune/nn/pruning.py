@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import networkx as nx
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from graphprune.allocation import Plan, allocate
@@ -89,15 +90,48 @@ def prune_unstructured(
     Raises:
         SpecError: `pruned` carries no masks.
     """
-    patterns = masks_of(pruned)
-    if not patterns:
-        raise SpecError("the pruned model carries no masks")
+    patterns = _patterns(pruned)
     rng = np.random.default_rng(seed)
     masks = {
         name: unstructured(tuple(mask.shape), int(mask.sum()), rng)
         for name, mask in patterns.items()
     }
     return apply_masks(model, masks, rescale=rescale)
+
+
+def prune_magnitude(model: nn.Module, pruned: nn.Module) -> nn.Module:
+    """A copy of a trained model that keeps its largest weights, as many a layer as `pruned`.
+
+    The control that chooses by weight instead of by graph, at equal per-layer density; weights
+    of equal magnitude are kept in their order. It is trained on afterwards.
+
+    Args:
+        model: Trained, dense, and of the same layers as `pruned`.
+        pruned: A model with masks.
+
+    Raises:
+        SpecError: `pruned` carries no masks.
+
+    Source: Han et al., Learning both Weights and Connections, NeurIPS 2015, arXiv:1506.02626,
+    with the density of each layer given.
+    """
+    masks = {}
+    for name, pattern in _patterns(pruned).items():
+        weight = model.get_submodule(name).weight
+        assert isinstance(weight, Tensor)
+        order = weight.detach().abs().flatten().sort(descending=True, stable=True).indices
+        mask = torch.zeros(weight.numel(), dtype=torch.bool)
+        mask[order[: int(pattern.sum())].cpu()] = True
+        masks[name] = mask.reshape(weight.shape).numpy()
+    return apply_masks(model, masks, rescale=False)
+
+
+def _patterns(pruned: nn.Module) -> dict[str, Tensor]:
+    """Masks of a pruned model; refused where there are none."""
+    patterns = masks_of(pruned)
+    if not patterns:
+        raise SpecError("the pruned model carries no masks")
+    return patterns
 
 
 def plan_masks(plan: Plan, graph: nx.Graph | Mapping[str, nx.Graph]) -> dict[str, Mask]:
