@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PYTEST_ADDOPTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup rgp ggt test test-slow check coverage format bench clean
+.PHONY: help setup rgp ggt signet test test-slow check coverage format bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,8 +30,17 @@ ggt: $(READY)  ## train a bank on digits, attack, calibrate, detect, and compare
 	$(BIN)/ggt detect --bank runs/ggt/bank --samples runs/ggt/adv.npy --exit-zero
 	$(BIN)/ggt bench --bank runs/ggt/bank --count 100 --controls 3 --jobs 2
 
-test: $(READY)  ## run the tests, except those marked slow
-	$(BIN)/python -m pytest -q
+signet: $(READY)  ## generate signals, audit, train, prune, classify, compare (minutes)
+	$(BIN)/signet generate --mode faithful --frames 40 --jobs 2 --out runs/signet/frames.h5 --force
+	$(BIN)/signet audit runs/signet/frames.h5 --exit-zero
+	$(BIN)/signet train --data runs/signet/frames.h5 --threads 2
+	$(BIN)/signet train --data runs/signet/frames.h5 --model signet2-250k --ratio 0.9 --epochs 8 --controls small-dense --threads 2
+	$(BIN)/signet generate --classes QPSK --snr 10 --frames 100 --out runs/signet/recording --force
+	$(BIN)/signet classify runs/signet/recording/*.sigmf-meta --merge
+	$(BIN)/signet bench $$(ls -td runs/signet-frames-*/ | head -n 2) --baselines extra-trees,resnet1d --threads 2
+
+test: $(READY)  ## run the tests, except those marked slow, in two processes
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-slow: $(READY)  ## run the slow tests
 	$(BIN)/python -m pytest -q -m slow

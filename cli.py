@@ -13,3 +13,10 @@ def ggt() -> None:
     from ggt.commands import main
 
     main(prog_name="ggt")
+
+
+def signet() -> None:
+    """Run the command `signet`."""
+    from signet.commands import main
+
+    main(prog_name="signet")

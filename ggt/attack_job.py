@@ -15,7 +15,8 @@ from ggt.requests import CLEAN_SET, AttackJob
 from ggt.sample_sets import attack_facts
 from ggt.samples import write_samples
 from ggt.splits import load_splits
-from ggt.targets import Target, as_pixels, device_named, open_bank, saved_target
+from ggt.targets import Target, as_pixels, open_bank, saved_target
+from graphprune.devices import device_named
 from graphprune.errors import SpecError
 from graphprune.monitor import Monitor, Silent
 from graphprune.records import Record, write_text
@@ -61,6 +62,7 @@ def attack_images(job: AttackJob, monitor: Monitor | None = None) -> Record:
             images[kept],
             labels=test.labels[chosen][kept] if job.out.suffix == ".npz" else None,
             indices=chosen[kept] if job.out.suffix == ".npz" else None,
+            signal=target.model.signal,
         )
         values["files"] = {"samples": str(job.out), "record": str(record_path(job.out))}
     values["written"] = int(kept.sum())

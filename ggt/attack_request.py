@@ -18,6 +18,7 @@ OPTIONS = {
     "pixels": int,
 }
 TARGETS = ("runner-up", "random")
+MOST_PSR = 100.0  # dB, either way
 _SHORT = {"epsilon": "eps", "confidence": "conf", "pixels": "px"}
 Value = float | int | str
 
@@ -42,6 +43,11 @@ class AttackKind:
     def gradients(self) -> bool:
         """Whether it needs gradients of the attacked network."""
         return self.access == "gradients"
+
+    @property
+    def takes_psr(self) -> bool:
+        """Whether the power of what it adds to a signal can be bounded."""
+        return self.norm != "l0"
 
 
 _DEEPFOOL = "Moosavi-Dezfooli et al., DeepFool, arXiv:1511.04599"
@@ -136,8 +142,10 @@ class AttackRequest:
     asked for; `steps` counts what the attack repeats (gradient steps, rounds, generations);
     `restarts` counts random starts; `theta` is a feature's change and `gamma` the share of
     features that may change; `target` says which label is aimed at; `pixels` how many may
-    change. An option that the attack does not take stays None. `seed` fixes every random
-    choice; `batch` is the number of images attacked at a time.
+    change. An option that the attack does not take stays None. `psr` is the budget of attacks
+    on radio signals in the place of `epsilon`: the power of what is added over the power of the
+    frame, in dB. `seed` fixes every random choice; `batch` is the number of images attacked at
+    a time.
 
     Raises:
         SpecError: No such attack, an option that it does not take, or a value out of range.
@@ -153,6 +161,7 @@ class AttackRequest:
     gamma: float | None = None
     target: str | None = None
     pixels: int | None = None
+    psr: float | None = None
     seed: int = 0
     batch: int = 64
 
@@ -160,14 +169,29 @@ class AttackRequest:
         if self.name not in ATTACKS:
             raise SpecError(f"unknown attack {self.name!r}; one of: {', '.join(ATTACKS)}")
         takes = self.kind.options
+        self._check_psr()
         for name in OPTIONS:
             given = getattr(self, name)
-            if given is None:
+            if given is None and not (name == "epsilon" and self.psr is not None):
                 object.__setattr__(self, name, takes.get(name))
-            elif name not in takes:
+            elif given is not None and name not in takes:
                 raise SpecError(f"{self.name} takes no {name}; it takes {', '.join(takes)}")
         for name in (*takes, "seed", "batch"):
-            _check(name, getattr(self, name))
+            if name != "epsilon" or self.psr is None:
+                _check(name, getattr(self, name))
+
+    def _check_psr(self) -> None:
+        """Refuse a budget of power where it has no meaning."""
+        if self.psr is None:
+            return
+        if not self.kind.takes_psr:
+            raise SpecError(
+                f"{self.name} bounds a count of values, not their power: it takes no psr"
+            )
+        if self.epsilon is not None:
+            raise SpecError(f"{self.name}: give epsilon or psr, not both")
+        if isinstance(self.psr, bool) or not -MOST_PSR <= self.psr <= MOST_PSR:
+            raise SpecError(f"psr must be a number of dB in +-{MOST_PSR:g}, got {self.psr!r}")
 
     @property
     def kind(self) -> AttackKind:
@@ -181,7 +205,7 @@ class AttackRequest:
         return found
 
     def label(self) -> str:
-        """A short name for tables: "cw conf 10", "pgd eps 0.05 steps 7"."""
+        """A short name for tables: "cw conf 10", "pgd eps 0.05 steps 7", "fgsm psr -20"."""
         parts = [f"{_SHORT.get(name, name)} {_plain(v)}" for name, v in self._told().items()]
         return " ".join([self.name, *parts])
 
@@ -194,23 +218,30 @@ class AttackRequest:
     def _told(self) -> dict[str, Value]:
         """Options that tell this request from the attack's defaults, or are always shown."""
         kind = self.kind
-        told = {
+        told: dict[str, Value] = {
             name: self.value(name)
             for name in kind.options
             if name in kind.shown or self.value(name) != kind.options[name]
         }
+        if self.psr is not None:
+            others = {key: value for key, value in told.items() if key != "epsilon"}
+            told = {"psr": self.psr, **others}
         return told | ({"seed": self.seed} if self.seed else {})
 
 
-def parse(text: str) -> AttackRequest:
+def parse(text: str, *, psr: float | None = None) -> AttackRequest:
     """Read "fgsm:epsilon=0.05" or "cw:confidence=10,steps=200".
+
+    Args:
+        text: Name and options.
+        psr: In dB, as the option of that name; None: what the text says.
 
     Raises:
         SpecError: Not of this form, or no request that `AttackRequest` allows.
     """
     name, colon, rest = text.strip().partition(":")
     options: dict[str, Value] = {}
-    types = OPTIONS | {"seed": int, "batch": int}
+    types = OPTIONS | {"psr": float, "seed": int, "batch": int}
     for part in rest.split(",") if colon else []:
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not (key and equals and value) or key in options:
@@ -222,6 +253,10 @@ def parse(text: str) -> AttackRequest:
         except ValueError as error:
             wanted = "a whole number" if types[key] is int else "a number"
             raise SpecError(f"attack {text!r}: {key} must be {wanted}") from error
+    if psr is not None and "psr" in options:
+        raise SpecError(f"attack {text!r}: psr is given twice, {psr} beside it")
+    if psr is not None:
+        options["psr"] = psr
     return AttackRequest(name, **options)  # type: ignore[arg-type]
 
 

@@ -35,6 +35,7 @@ from ggt.decision_based import HopSkipJump, starting_points
 from ggt.jsma import JacobianSaliencyAttack
 from ggt.local_search import LocalSearchAttack
 from ggt.one_pixel import OnePixelAttack
+from ggt.signal_budget import budget_of
 from ggt.substitute import SubstituteAttack
 from graphprune.errors import SpecError
 
@@ -90,9 +91,14 @@ def craft(
 
     Raises:
         SpecError: Images of a wrong shape, type or range, a label that is not the network's,
-            or `known` given to an attack that has no use for it.
+            `known` given to an attack that has no use for it, or a budget of power (psr) for
+            images that are no signals.
     """
     _check(images, labels)
+    limit: float | Tensor | None = None
+    signal = getattr(model, "signal", None)
+    if attack.psr is not None:
+        attack, limit = budget_of(attack, images, signal)
     if known is not None and attack.name != "substitute":
         raise SpecError(f"{attack.name} has no use for known images")
     started = time.perf_counter()
@@ -113,7 +119,7 @@ def craft(
             if progress is not None:
                 progress(min(start + attack.batch, len(images)))
         seconds = time.perf_counter() - started
-        norm, bound = _bound(attack, images)
+        norm, bound = _bound(attack, images) if limit is None else (attack.kind.norm, limit)
         return guard(
             model,
             images,
@@ -123,6 +129,7 @@ def craft(
             bound=bound,
             tried=tried,
             seconds=seconds,
+            signal=signal,
         )
 
 

@@ -13,6 +13,7 @@ from ggt.networks import dense_builder
 from ggt.originals import load_original
 from ggt.pixel_models import PixelModel
 from ggt.splits import DataRequest
+from graphprune.data import Signal
 from graphprune.errors import SpecError
 from graphprune.nn.saved_files import saved_config
 from graphprune.pretrained import from_pretrained
@@ -76,9 +77,13 @@ class Bank:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Shape of one sample: channels, height, width."""
-        scale = self.manifest.preprocessing
-        return scale.channels, scale.size, scale.size
+        """Shape of one sample: channels, height, width; width 1 of signals."""
+        return self.manifest.preprocessing.shape
+
+    @property
+    def signal(self) -> Signal | None:
+        """How the pixels of a signal are read; None where samples are images."""
+        return self.manifest.preprocessing.signal
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -156,4 +161,4 @@ class Bank:
 
     def _pixels(self, network: nn.Module) -> PixelModel:
         scale = self.manifest.preprocessing
-        return PixelModel(network, scale.mean, scale.std)
+        return PixelModel(network, scale.mean, scale.std, signal=scale.signal)

@@ -20,6 +20,18 @@ RECIPE = Settings(epochs=10, batch_size=64, augment=False, noise=0.1)
 
 BASE_RECIPE = Settings(epochs=20, batch_size=64)
 
+SIGNAL_RECIPE = Settings(
+    epochs=10,
+    batch_size=256,
+    optimizer="adamw",
+    learning_rate=4e-3,
+    weight_decay=0.01,
+    schedule="onecycle",
+)
+"""Of models for signals, whose phase is turned at random; noise is in the frames already."""
+
+SIGNAL_BASE_RECIPE = replace(SIGNAL_RECIPE, epochs=20)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankRequest:
@@ -29,7 +41,8 @@ class BankRequest:
     `graphprune.models.MODELS` or `package.module:function`, to be trained by `base_recipe`
     (default: "resnet8-wide"); `builder` a function that builds a folder's dense network, where
     it is not of `MODELS`. `models` counts the models wanted in all. `design` and `recipe` are
-    for the models added, default: those of the last one. `floor` is the share of the original's
+    for the models added, default: those of the last one, or else `usual_recipe`. `floor` is the
+    share of the original's
     accuracy that a model must reach (default: 0.9). `data` (default: the run's, or digits) and
     `seed` (default: 0) hold for the whole bank. `jobs` counts processes, each with `threads`
     CPU threads. Seeds in the recipes have no say.
@@ -133,6 +146,13 @@ def check_same(request: BankRequest, manifest: Manifest) -> None:
                 f"{request.folder}: the bank was begun with {name} {made[name]}, asked for is "
                 f"{value}"
             )
+
+
+def usual_recipe(*, signals: bool, base: bool = False) -> Settings:
+    """How models are trained unless asked for otherwise; `base`: how the original is."""
+    if signals:
+        return SIGNAL_BASE_RECIPE if base else SIGNAL_RECIPE
+    return BASE_RECIPE if base else RECIPE
 
 
 def settled(recipe: Settings, *, flip: bool) -> Settings:

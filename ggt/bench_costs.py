@@ -115,5 +115,8 @@ def _masked(model: PixelModel) -> PixelModel:
     if not _is_compact(model.network):
         return model
     return PixelModel(
-        expand(model.network), model.mean.flatten().tolist(), model.std.flatten().tolist()
+        expand(model.network),
+        model.mean.flatten().tolist(),
+        model.std.flatten().tolist(),
+        signal=model.signal,
     )

@@ -28,8 +28,9 @@ from ggt.requests import BenchJob
 from ggt.sample_sets import SampleSets, make_sets
 from ggt.scores import SCORES
 from ggt.splits import Splits, load_splits
-from ggt.targets import as_pixels, device_named, open_bank
+from ggt.targets import as_pixels, open_bank
 from graphprune.data import Images
+from graphprune.devices import device_named
 from graphprune.errors import SpecError, TrainingError
 from graphprune.monitor import Monitor
 from graphprune.records import Record, write_text

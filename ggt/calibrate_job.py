@@ -16,8 +16,9 @@ from ggt.outputs import check_file
 from ggt.requests import CALIBRATION, CALIBRATION_VOTES, CalibrationJob
 from ggt.samples import data_hash, read_samples
 from ggt.splits import load_splits
-from ggt.targets import as_pixels, device_named, open_bank
+from ggt.targets import as_pixels, open_bank
 from ggt.votes import Votes
+from graphprune.devices import device_named
 from graphprune.errors import FileError, SpecError
 from graphprune.monitor import Monitor, Silent
 from graphprune.records import Record
@@ -120,7 +121,7 @@ def _clean_images(
     bank: Bank, job: CalibrationJob
 ) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
     if job.clean is not None:
-        samples = read_samples(job.clean, shape=bank.shape)
+        samples = read_samples(job.clean, shape=bank.shape, signal=bank.signal)
         return samples.images, samples.labels
     clean = load_splits(bank.data, job.data_dir).clean
     if not len(clean):

@@ -17,7 +17,8 @@ DATA_DIR = click.option(
     "--data-dir",
     type=FOLDER,
     metavar="DIR",
-    help="Folder of the official data files. [default: GRAPHPRUNE_DATA, then the cache]",
+    help="Folder of the official data files, or of a run's file of frames. [default: "
+    "GRAPHPRUNE_DATA, then the cache; where the run found its frames]",
 )
 BUILDER = click.option(
     "--builder",

@@ -58,6 +58,13 @@ def main() -> None:
     "--out", type=FOLDER, required=True, metavar="FILE", help="New .npy or .npz file."
 )
 @click.option(
+    "--psr",
+    type=float,
+    metavar="DB",
+    help="Budget of an attack on radio signals in the place of epsilon: power of what is added "
+    "over the power of the frame, such as -20.",
+)
+@click.option(
     "--model", type=FOLDER, metavar="RUN", help="Attack this run's model, not the bank's."
 )
 @BANK
@@ -74,12 +81,13 @@ def main() -> None:
 def attack(
     *,
     attack_text: str,
+    psr: float | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Make adversarial samples of test images.
+    """Make adversarial samples of test images, or of radio signals, which are written as I/Q.
 
     Attacked are images that the model classifies correctly; those on which the attack succeeds
     are written, and a record beside them, FILE.json. Where none succeeds, nothing is written
@@ -87,9 +95,12 @@ def attack(
     """
     from ggt.attack_request import parse
     from ggt.requests import PLAIN_SETS, AttackJob
+    from graphprune.errors import SpecError
 
     plain = attack_text if attack_text in PLAIN_SETS else None
-    request = None if plain else parse(attack_text)
+    request = None if plain else parse(attack_text, psr=psr)
+    if plain and psr is not None:
+        raise SpecError(f"--psr has no meaning for {plain}: nothing is added")
     if request is not None and not request.seed:
         request = replace(request, seed=options["seed"])
     job = AttackJob(plain_set=plain, attack=request, **options)
@@ -175,7 +186,8 @@ def calibrate(
     "--samples",
     type=SOURCE,
     metavar="FILE",
-    help=".npy, .npz, an image, a folder of images, or - for standard input.",
+    help=".npy, .npz, an image, a folder of images, or - for standard input. Radio signals: "
+    "complex, or floats (samples, 2, length).",
 )
 @click.option(
     "--from-votes",

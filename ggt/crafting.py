@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ggt.pixel_models import probabilities
+from ggt.signal_budget import power_ratios
+from graphprune.data import Signal
 from graphprune.errors import SpecError
 
 NORMS = ("l0", "l2", "linf")
@@ -35,7 +37,8 @@ class Crafted:
     `predictions` what the network says of `images`, int64, each of shape (count,). `norms`
     gives the size of each change by name: l0 (pixels), l2, linf; 0 where it failed.
     `reasons` counts failures, each under the first of `REASONS` that applies. `seconds` is the
-    time that the attack took.
+    time that the attack took. `psr`, of radio signals only, is the power of each change over
+    that of the frame in dB, float64, shape (count,), -inf where it failed.
     """
 
     images: NDArray[np.float32]
@@ -45,6 +48,7 @@ class Crafted:
     norms: dict[str, NDArray[np.float64]]
     reasons: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    psr: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """Number of images that were attacked."""
@@ -63,10 +67,11 @@ def guard(
     produced: Tensor,
     *,
     norm: str | None = None,
-    bound: float | None = None,
+    bound: float | Tensor | None = None,
     batch: int = 256,
     tried: Tensor | None = None,
     seconds: float = 0.0,
+    signal: Signal | None = None,
 ) -> Crafted:
     """Judge what an attack returned; its own opinion of its success is not asked for.
 
@@ -80,11 +85,12 @@ def guard(
         labels: The label attacked, one an image; shape (count,).
         produced: The attack's output, of the shape of `clean`.
         norm: What `bound` bounds: "l0" (pixels), "l2" or "linf"; None: nothing is bounded.
-        bound: Largest change allowed, in that norm.
+        bound: Largest change allowed, in that norm; one for all, or one an image.
         batch: Images a pass.
         tried: bool, which images were attacked at all, the others count as failed; shape
             (count,). None: all.
         seconds: Time that the attack took, kept in the result.
+        signal: How the pixels of signals are read; None: they are images.
 
     Raises:
         SpecError: The shapes differ, or the norm is unknown or has no bound.
@@ -119,6 +125,7 @@ def guard(
         norms=change_norms(clean, images),
         reasons=reasons,
         seconds=seconds,
+        psr=None if signal is None else power_ratios(clean, images, signal),
     )
 
 

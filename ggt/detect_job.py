@@ -28,9 +28,10 @@ from ggt.requests import (
 )
 from ggt.samples import Samples, read_samples
 from ggt.splits import load_splits
-from ggt.targets import device_named, open_bank
+from ggt.targets import open_bank
 from ggt.votes import Votes
 from graphprune.data import SHAPES
+from graphprune.devices import device_named
 from graphprune.errors import MismatchError, SpecError
 from graphprune.monitor import Monitor, Silent
 from graphprune.records import Record
@@ -59,7 +60,9 @@ def detect_samples(job: DetectionJob, monitor: Monitor | None = None) -> Record:
         job.bank, tell, builder=job.builder, data_dir=job.data_dir, threads=job.threads
     )
     if job.samples is not None and samples is None:
-        samples = read_samples(job.samples, shape=bank.shape, layout=job.layout)
+        samples = read_samples(
+            job.samples, shape=bank.shape, layout=job.layout, signal=bank.signal
+        )
     if made_now and job.calibration is None:
         own = CalibrationJob(data_dir=job.data_dir, device=job.device, threads=job.threads)
         calibrate_open(bank, own, tell, began)

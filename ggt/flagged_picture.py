@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ggt.line_pictures import short
 from graphprune.errors import SpecError
-from graphprune.report.picture import new_figure
+from graphprune.report.picture import BLUE, ORANGE, new_figure
 
 MOST_PAIRS = 24
 _COLUMNS = 4
@@ -75,6 +75,8 @@ def flagged_figure(
     columns = min(_COLUMNS, max(1, shown))
     rows = max(1, -(-shown // columns))
     said = "left: flagged, right: nearest clean image of the class that the original named"
+    if shown and _is_signal(flagged[0]):
+        said += "; I blue, Q orange"
     if len(flagged) > shown:
         said = f"the first {shown} of {len(flagged):,} flagged samples; {said}"
     heading = f"{title}\n{said}" if shown else title
@@ -94,6 +96,10 @@ def _draw_pair(
     axes: Axes, left: NDArray[np.floating], right: NDArray[np.floating], caption: str
 ) -> None:
     """Two images with a white gap; the right one blank where there is none."""
+    if _is_signal(left):
+        _draw_signals(axes, left, right)
+        _write_caption(axes, caption)
+        return
     pair = [_shown(left), _shown(right)]
     gap = np.ones((pair[0].shape[0], max(1, pair[0].shape[1] // 14), 3))
     missing = not np.isfinite(right).all()
@@ -104,6 +110,30 @@ def _draw_pair(
     if missing:
         place = (image.shape[1] - pair[0].shape[1] / 2, pair[0].shape[0] / 2)
         axes.text(*place, "no clean\nexample", ha="center", va="center", fontsize=7.5)
+    _write_caption(axes, caption)
+
+
+def _is_signal(image: NDArray[np.floating]) -> bool:
+    """Whether an image is I and Q of a signal, (2, length, 1)."""
+    return (image.shape[0], image.shape[2]) == (2, 1)
+
+
+def _draw_signals(axes: Axes, left: NDArray[np.floating], right: NDArray[np.floating]) -> None:
+    """I and Q of two signals as lines over time, side by side, in one scale."""
+    length = left.shape[1]
+    gap = max(1, length // 14)
+    reach = float(np.nanmax(np.abs(np.concatenate([left, right]) - 0.5), initial=1e-6))
+    for start, signal in ((0, left), (length + gap, right)):
+        if not np.isfinite(signal).all():
+            axes.text(start + length / 2, 0, "no clean\nexample", ha="center", fontsize=7.5)
+            continue
+        for row, colour in zip(signal[:, :, 0], (BLUE, ORANGE), strict=True):
+            axes.plot(start + np.arange(length), row - 0.5, color=colour, linewidth=0.6)
+    axes.set_xlim(0, 2 * length + gap)
+    axes.set_ylim(-1.05 * reach, 1.05 * reach)
+
+
+def _write_caption(axes: Axes, caption: str) -> None:
     lines = [short(line) for line in caption.splitlines()[:2]]
     axes.set_title("\n".join(lines), fontsize=7.5, pad=3, parse_math=False)
 

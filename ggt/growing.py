@@ -13,7 +13,7 @@ from torch import nn
 
 from ggt.bank import Bank
 from ggt.bank_folder import BankFolder
-from ggt.bank_request import BASE, BASE_RECIPE, FLOOR, RECIPE, check_same, data_of, settled
+from ggt.bank_request import BASE, FLOOR, check_same, data_of, settled, usual_recipe
 from ggt.bank_request import BankRequest as BankRequest
 from ggt.clock import Row, forget
 from ggt.design import Design, member_graphs
@@ -105,7 +105,8 @@ def _make(
     flip = splits.dataset.flip
     last = next(reversed(manifest.tried().values()), None) if manifest else None
     design = request.design or (last.design if last else Design())
-    recipe = settled(request.recipe or (last.recipe if last else RECIPE), flip=flip)
+    usual = usual_recipe(signals=splits.dataset.signal is not None)
+    recipe = settled(request.recipe or (last.recipe if last else usual), flip=flip)
     if manifest is not None:
         Bank.load(folder.path, builder=request.own_builder)  # refuses changed files
         if fingerprint_of(splits) != manifest.fingerprint:
@@ -139,7 +140,8 @@ def _begun(
         build = partial(build_model, base, in_channels=dataset.channels, **sizes)
         _sized(design, build, seed)  # refused before minutes of training
         tell.stage(f"training the original, {base}")
-        recipe = settled(request.base_recipe or BASE_RECIPE, flip=dataset.flip)
+        usual = usual_recipe(signals=dataset.signal is not None, base=True)
+        recipe = settled(request.base_recipe or usual, flip=dataset.flip)
         original, scale = train_original(
             folder,
             base,

@@ -10,23 +10,10 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from graphprune.errors import SpecError
-from graphprune.report import picture
-from graphprune.report.picture import new_figure, tidy
+from graphprune.report.picture import COLOURS, LINES, MARKERS, new_figure, tidy
 
 Floats = NDArray[np.floating]
 
-_COLOURS = (
-    picture.BLUE,
-    picture.RED,
-    picture.GREEN,
-    picture.ORANGE,
-    picture.PURPLE,
-    picture.SKY,
-    picture.BLACK,
-    picture.GREY,
-)
-_STYLES = ("-", "--", ":", "-.")
-_MARKERS = "osD^v<>h"
 _MARKED = (0.01, 0.05, 0.1)  # false-positive rates that tables give
 _LONGEST_NAME = 34
 _MARGIN = 2.3  # factor beside the outermost points, so that two ticks are in sight
@@ -52,8 +39,8 @@ def roc_figure(
             np.maximum(false, left),
             true,
             drawstyle="steps-post",
-            color=_COLOURS[index % 8],
-            linestyle=_STYLES[index // 8 % 4],
+            color=COLOURS[index % 8],
+            linestyle=LINES[index // 8 % 4],
             linewidth=1.6,
             label=f"{short(name)}  {area:.3f}",
         )
@@ -82,9 +69,9 @@ def sweep_figure(
         handles += axes.plot(
             np.asarray(x, float),
             np.asarray(y, float),
-            color=_COLOURS[index % 8],
-            linestyle=_STYLES[index // 8 % 4],
-            marker=_MARKERS[index % 8],
+            color=COLOURS[index % 8],
+            linestyle=LINES[index // 8 % 4],
+            marker=MARKERS[index % 8],
             markersize=5,
             label=short(name),
         )
@@ -118,8 +105,8 @@ def cost_figure(
             [cost],
             [value],
             yerr=[[max(0.0, value - low)], [max(0.0, high - value)]],
-            color=_COLOURS[index % 8],
-            marker=_MARKERS[(index + index // 8) % 8],
+            color=COLOURS[index % 8],
+            marker=MARKERS[(index + index // 8) % 8],
             markersize=7,
             linestyle="none",
             capsize=3,

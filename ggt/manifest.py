@@ -14,12 +14,13 @@ from ggt.manifest_fields import (
     files_of,
     hash_of,
     names_of,
-    numbers_of,
     parts_of,
     share_of,
     texts_of,
     value_of,
 )
+from ggt.preprocessing import Preprocessing as Preprocessing
+from ggt.preprocessing import listed_preprocessing
 from ggt.splits import DataRequest
 from graphprune.errors import FileError, MismatchError
 from graphprune.nn.card_checks import Fields
@@ -29,19 +30,6 @@ from graphprune.training import Settings
 FORMAT = "graphprune-bank"
 FORMAT_VERSION = 1
 RANGE = (0, 1)  # of the pixels that a bank takes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preprocessing:
-    """What a bank takes: pixels in [0, 1], and what every model subtracts and divides by.
-
-    `channels` and `size` (side in pixels) are counts; `mean` and `std` one a channel.
-    """
-
-    channels: int
-    size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +125,7 @@ class Manifest:
         """Hash of original, preprocessing and models in their order; 64 hexadecimal digits."""
         parts = [
             self.base.hash,
-            dataclasses.asdict(self.preprocessing),
+            self.preprocessing.values(),
             [member.hash for member in self.members],
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -167,6 +155,7 @@ class Manifest:
             "range": RANGE,
             **dataclasses.asdict(self),
         }
+        body["preprocessing"] = self.preprocessing.values()
         for entry, member in zip(body["members"], self.members, strict=True):
             entry |= {"name": member.name, "hash": member.hash}
         body["base"]["hash"] = self.base.hash
@@ -192,7 +181,7 @@ class Manifest:
         fields = Fields(body, name)
         manifest = cls(
             base=_original(fields.part("base")),
-            preprocessing=_preprocessing(fields.part("preprocessing")),
+            preprocessing=listed_preprocessing(fields.part("preprocessing")),
             data=value_of(DataRequest, fields, "data"),
             fingerprint=hash_of(fields, "fingerprint"),
             floor=share_of(fields, "floor"),
@@ -239,16 +228,6 @@ def _original(fields: Fields) -> Original:
     if (original.recipe is None) != bool(original.origin):
         raise fields.wrong("origin", "a hash or empty, empty where there is a recipe")
     return original
-
-
-def _preprocessing(fields: Fields) -> Preprocessing:
-    fields.only(*names_of(Preprocessing))
-    channels = fields.count("channels", least=1)
-    mean, std = numbers_of(fields, "mean", channels), numbers_of(fields, "std", channels)
-    if min(std) <= 0:
-        raise fields.wrong("std", "numbers above 0")
-    size = fields.count("size", least=1)
-    return Preprocessing(channels=channels, size=size, mean=mean, std=std)
 
 
 def _member(fields: Fields) -> Member:

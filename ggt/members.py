@@ -243,7 +243,9 @@ def _save(
     target = task.folder.member(task.name)
     remove(target)  # what an interrupted process left; the manifest does not list it
     config = saved_config(task.folder.base)
-    keys = ("model", "classes", "in_channels", "size", "mean", "std")
+    keys = ["model", "classes", "in_channels", "size", "mean", "std"]
+    if task.preprocessing.signal is not None:
+        keys += ["signal_scale", "normalise"]
     with filling_folder(target) as place:
         small = compact(network).eval() if masks_of(network) else network
         save_pretrained(small, place, config={key: config[key] for key in keys})

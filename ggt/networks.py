@@ -46,6 +46,7 @@ def labelled(images: Images, scale: Preprocessing) -> LabelledImages:
         torch.from_numpy(images.labels),
         torch.tensor(scale.mean, dtype=torch.float32),
         torch.tensor(scale.std, dtype=torch.float32),
+        scale.signal is not None,
     )
 
 

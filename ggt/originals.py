@@ -12,8 +12,8 @@ from ggt.bank_folder import BankFolder, file_hashes, files_hash, size_of
 from ggt.clock import Clock, Row, recipe_key
 from ggt.design import derived_seed
 from ggt.manifest import Original, Preprocessing
-from ggt.manifest_fields import numbers_of
 from ggt.networks import check_outputs, dense_builder, judged, labelled
+from ggt.preprocessing import stored_scale
 from ggt.splits import DataRequest, Splits
 from graphprune.data import Dataset
 from graphprune.errors import FileError, MismatchError, SpecError
@@ -30,7 +30,11 @@ CARD = "config.json"
 
 
 def recorded_data(source: Path) -> DataRequest | None:
-    """How the images of a run of `graphprune rgp` were divided; None where no record tells.
+    """How the images of a run were divided; None where no record tells.
+
+    A run of `graphprune rgp` tells it by its request. The record of another package's run may
+    hold a value "images", {"reader": NAME}: an installed reader of `graphprune.data.READERS`,
+    which gives the data set of the run's folder, division and all.
 
     Args:
         source: The run's folder, or the folder of the saved model in it.
@@ -43,6 +47,9 @@ def recorded_data(source: Path) -> DataRequest | None:
     if not path.exists():
         return None
     record = Record.from_json(read_text(path), name=str(path))
+    if "images" in record.values:
+        reader = Fields(record.values, str(path)).part("images").text("reader")
+        return DataRequest(name=f"{reader}:{path.parent.resolve()}")
     if record.command != "rgp":
         return None
     asked = Fields(record.settings, str(path)).part("request")
@@ -159,7 +166,7 @@ def train_original(
 
 def _config(model: Any, dataset: Dataset) -> dict[str, Any]:
     """What a network for a data set is saved with."""
-    return {
+    config = {
         "model": model,
         "classes": list(dataset.classes),
         "in_channels": dataset.channels,
@@ -167,6 +174,9 @@ def _config(model: Any, dataset: Dataset) -> dict[str, Any]:
         "mean": dataset.mean.tolist(),
         "std": dataset.std.tolist(),
     }
+    if (signal := dataset.signal) is not None:
+        config |= {"signal_scale": signal.scale, "normalise": signal.normalise}
+    return config
 
 
 def _merged(saved: Mapping[str, Any], usual: dict[str, Any], name: Path) -> dict[str, Any]:
@@ -182,20 +192,11 @@ def _merged(saved: Mapping[str, Any], usual: dict[str, Any], name: Path) -> dict
             raise MismatchError(
                 f"{name}: the model has {key}={found[key]}, the images {wanted}"
             )
+    for key in ("signal_scale", "normalise"):
+        told, wanted = saved.get(key), usual.get(key)
+        if told != wanted and ("signal_scale" in saved or "signal_scale" in usual):
+            raise MismatchError(f"{name}: the model has {key}={told}, the images {wanted}")
     return usual | dict(saved) | {"classes": usual["classes"]}
-
-
-def stored_scale(config: Mapping[str, Any], name: Path) -> Preprocessing:
-    """What a saved model's images are normalised by, from its config; `name` is for errors.
-
-    Raises:
-        FileError: The config does not tell it.
-    """
-    fields, channels = Fields(config, str(name)), config["in_channels"]
-    mean, std = (numbers_of(fields, key, channels) for key in ("mean", "std"))
-    if min(std) <= 0:
-        raise fields.wrong("std", "numbers above 0")
-    return Preprocessing(channels=channels, size=config["size"], mean=mean, std=std)
 
 
 def _judged(network: nn.Module, splits: Splits, scale: Preprocessing) -> float:

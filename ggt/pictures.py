@@ -91,7 +91,8 @@ def plot_flagged(
 
     Args:
         flagged: In [0, 1]; shape (samples, channels, height, width). The first 24 are drawn;
-            without any the picture says so. Other than 3 channels are drawn as their mean.
+            without any the picture says so. Other than 3 channels are drawn as their mean, but
+            signals of shape (2, length, 1) as lines of I and Q.
         nearest: What stands beside each, as `examples` gives it; an image of NaN is left blank.
         captions: Text above each pair, at most two lines.
         path: PNG file to write, in a folder that exists.

@@ -94,12 +94,15 @@ def _known(attack: AttackRequest, images: Images | None) -> Tensor | None:
 
 
 def attack_facts(attack: AttackRequest, made: Crafted) -> dict[str, Any]:
-    """What a record says of an attack: counts, reasons, median distances of successes."""
+    """What a record says of an attack: counts, reasons, median distances of successes.
+
+    Of attacks on signals also "psr" and "psr_max", in dB: median and largest of successes.
+    """
     medians = {
         name: float(np.median(sizes[made.success])) if made.success.any() else None
         for name, sizes in made.norms.items()
     }
-    return {
+    facts = {
         "attack": attack.label(),
         "request": attack.text(),
         "attempted": len(made),
@@ -110,6 +113,11 @@ def attack_facts(attack: AttackRequest, made: Crafted) -> dict[str, Any]:
         "pixels": medians["l0"],
         "seconds": made.seconds,
     }
+    if made.psr is not None:
+        won = made.psr[made.success]
+        facts["psr"] = float(np.median(won)) if len(won) else None
+        facts["psr_max"] = float(won.max()) if len(won) else None
+    return facts
 
 
 def _through_file(pixels: Tensor, path: Path) -> Tensor:

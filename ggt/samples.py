@@ -1,7 +1,8 @@
 """The samples to judge: read from arrays, image files or a pipe, and written for others.
 
 Whatever the source, samples come out as pixels in [0, 1], float32, shape (samples, channels,
-height, width). What would need a guess is refused.
+height, width). Radio signals are read and written as I/Q values. What would need a guess is
+refused.
 """
 
 import hashlib
@@ -18,10 +19,21 @@ from ggt import array_files
 from ggt.array_files import NPY_MAGIC, ZIP_MAGICS, StoredArray
 from ggt.image_files import image_paths, is_image, read_images
 from ggt.pixels import Layout, Shape, arrangement, blocks, check_total, check_type, to_pixels
+from ggt.signal_samples import signal_pixels
+from graphprune.data.signals import Signal
 from graphprune.errors import FileError, SpecError
 from graphprune.records import writing
 
 _EXTRAS = ("labels", "indices", "split")  # arrays of a .npz file, for reports only
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Wanted:
+    """What a bank takes: images of one shape, or signals, read as `signal` says."""
+
+    shape: Shape
+    layout: Layout = "auto"
+    signal: Signal | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -61,6 +73,7 @@ def read_samples(
     *,
     shape: Shape,
     layout: Layout = "auto",
+    signal: Signal | None = None,
     stdin: BinaryIO | None = None,
 ) -> Samples:
     """Read samples for a bank that takes images of one shape.
@@ -68,22 +81,27 @@ def read_samples(
     Args:
         source: A .npy or .npz file (array `images`, or its only array of four axes), an image
             file, a folder of images, or "-" for standard input, which holds the bytes of a
-            .npy or .npz file or the paths of image files, one a line.
+            .npy or .npz file or the paths of image files, one a line. Signals are complex
+            arrays of shape (samples, length) or floats of shape (samples, 2, length), `iq` in
+            a .npz file or its only array of this kind.
         shape: (channels, height, width) that the bank takes.
         layout: Whether channels come first or last; "auto" tells it by `shape`. (samples,
             height, width) fits one channel; one image without a sample axis is one sample.
+        signal: How the pixels of signals are read; None: the bank takes images.
         stdin: Where "-" is read from; standard input by default.
 
     Returns:
-        Samples in the order of the source; uint8 divided by 255, floats as they are.
+        Samples in the order of the source; uint8 divided by 255, floats as they are, signals
+        normalised as those that the bank was trained on.
 
     Raises:
         SpecError: There is no sample, or it has another shape, type or range, or holds values
             that are no numbers; or the layout is ambiguous.
         FileError: The source is missing, damaged, cut off, too large, or holds Python objects.
     """
+    wanted = Wanted(shape=shape, layout=layout, signal=signal)
     if str(source) == "-":
-        return _from_stream(stdin or sys.stdin.buffer, "standard input", shape, layout)
+        return _from_stream(stdin or sys.stdin.buffer, "standard input", wanted)
     path = Path(source)
     try:
         folder = path.is_dir()
@@ -92,23 +110,23 @@ def read_samples(
     if folder:
         paths = image_paths(path)
         names = [item.relative_to(path).as_posix() for item in paths]
-        return _from_images(paths, names, str(source), shape)
+        return _from_images(paths, names, str(source), wanted)
     if is_image(path):
-        return _from_images([path], [str(source)], str(source), shape)
+        return _from_images([path], [str(source)], str(source), wanted)
     try:
         with path.open("rb") as file:
             if not path.is_file():  # a named pipe, say
-                return _from_stream(file, str(source), shape, layout)
+                return _from_stream(file, str(source), wanted)
             start = file.read(len(NPY_MAGIC))
     except FileError:
         raise
     except OSError as error:
         raise FileError(f"{source}: {(error.strerror or str(error)).lower()}") from error
     if start == NPY_MAGIC:
-        return _from_array(array_files.stored_array(path), str(source), shape, layout)
+        return _from_array(array_files.stored_array(path), str(source), wanted)
     if start.startswith(ZIP_MAGICS):
         arrays = array_files.archived_arrays(path, str(source))
-        return _from_arrays(arrays, str(source), shape, layout)
+        return _from_arrays(arrays, str(source), wanted)
     raise FileError(f"{source}: not a .npy or .npz file, an image or a folder of images")
 
 
@@ -119,8 +137,12 @@ def write_samples(
     labels: ArrayLike | None = None,
     indices: ArrayLike | None = None,
     split: ArrayLike | None = None,
+    signal: Signal | None = None,
 ) -> None:
     """Write samples that `read_samples` reads back to the bit; the file is whole or absent.
+
+    Signals are written as I/Q values, float32 of shape (samples, 2, length), normalised as they
+    are; rounding apart they are read back as they were.
 
     Args:
         path: A .npz file, or a .npy file, which holds the images alone. Parents are made.
@@ -128,6 +150,7 @@ def write_samples(
         labels: Whole numbers, shape (samples,); likewise `indices`.
         indices: Where each sample came from.
         split: What each sample is, as text; shape (samples,).
+        signal: How the pixels of signals are read; None: they are images.
 
     Raises:
         SpecError: The suffix is another, or the images could not be read back as they are.
@@ -145,11 +168,12 @@ def write_samples(
     named = {"labels": labels, "indices": indices, "split": split}
     more = {key: np.asarray(value) for key, value in named.items() if value is not None}
     _extras(more, len(pixels), str(path))
+    name, values = ("images", pixels) if signal is None else ("iq", signal.iq(pixels))
     with writing(path) as beside, beside.open("wb") as file:
         if path.suffix == ".npy":
-            np.save(file, pixels, allow_pickle=False)
+            np.save(file, values, allow_pickle=False)
         else:
-            np.savez_compressed(file, allow_pickle=False, images=pixels, **more)
+            np.savez_compressed(file, allow_pickle=False, **{name: values}, **more)
 
 
 def data_hash(images: NDArray[Any]) -> str:
@@ -160,7 +184,7 @@ def data_hash(images: NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-def _from_stream(file: BinaryIO, source: str, shape: Shape, layout: Layout) -> Samples:
+def _from_stream(file: BinaryIO, source: str, wanted: Wanted) -> Samples:
     """Samples from bytes that can be read only once."""
     data = file.read(array_files.MAX_BYTES + 1)
     if len(data) > array_files.MAX_BYTES:
@@ -169,10 +193,10 @@ def _from_stream(file: BinaryIO, source: str, shape: Shape, layout: Layout) -> S
         raise FileError(f"{source}: empty")
     if data.startswith(NPY_MAGIC):
         array = array_files.streamed_array(io.BytesIO(data), len(data), source)
-        return _from_array(array, source, shape, layout)
+        return _from_array(array, source, wanted)
     if data.startswith(ZIP_MAGICS):
         arrays = array_files.archived_arrays(io.BytesIO(data), source)
-        return _from_arrays(arrays, source, shape, layout)
+        return _from_arrays(arrays, source, wanted)
     try:
         lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
@@ -180,25 +204,33 @@ def _from_stream(file: BinaryIO, source: str, shape: Shape, layout: Layout) -> S
     names = [line.removesuffix("\r") for line in lines if line.strip()]
     if any("\0" in name for name in names):
         raise FileError(f"{source}: neither .npy, .npz nor a list of image files")
-    return _from_images([Path(name) for name in names], names, source, shape)
+    return _from_images([Path(name) for name in names], names, source, wanted)
 
 
-def _from_images(paths: list[Path], names: list[str], source: str, shape: Shape) -> Samples:
-    check_total(len(paths), shape, source)
-    pixels = to_pixels(read_images(paths, shape=shape), source)
+def _from_images(paths: list[Path], names: list[str], source: str, wanted: Wanted) -> Samples:
+    if wanted.signal is not None:
+        raise SpecError(f"{source}: image files, and the bank takes radio signals (.npy, .npz)")
+    check_total(len(paths), wanted.shape, source)
+    pixels = to_pixels(read_images(paths, shape=wanted.shape), source)
     return Samples(images=pixels, source=source, names=tuple(names))
 
 
-def _from_arrays(
-    arrays: dict[str, StoredArray], source: str, shape: Shape, layout: Layout
-) -> Samples:
+def _from_arrays(arrays: dict[str, StoredArray], source: str, wanted: Wanted) -> Samples:
     """Samples and what else stands in a .npz file."""
-    chosen = [arrays["images"]] if "images" in arrays else []
-    chosen = chosen or [array for array in arrays.values() if len(array.shape) == 4]
+    signals = wanted.signal is not None
+    name = "iq" if signals else "images"
+    chosen = [arrays[name]] if name in arrays else []
+    if not chosen and signals:
+        chosen = [
+            one for one in arrays.values() if one.dtype.kind == "c" or len(one.shape) == 3
+        ]
+    elif not chosen:
+        chosen = [array for array in arrays.values() if len(array.shape) == 4]
     if len(chosen) != 1:
         found = ", ".join(f"{key} {array.shape}" for key, array in arrays.items()) or "nothing"
-        raise SpecError(f"{source}: needs an array `images` or one of four axes; holds {found}")
-    samples = _from_array(chosen[0], source, shape, layout)
+        what = "complex or of three axes" if signals else "of four axes"
+        raise SpecError(f"{source}: needs an array `{name}` or one {what}; holds {found}")
+    samples = _from_array(chosen[0], source, wanted)
     more = {key: array.read() for key, array in arrays.items() if key in _EXTRAS}
     return replace(samples, **_extras(more, len(samples), source))
 
@@ -217,8 +249,11 @@ def _extras(more: dict[str, NDArray[Any]], samples: int, source: str) -> dict[st
     return checked
 
 
-def _from_array(array: StoredArray, source: str, shape: Shape, layout: Layout) -> Samples:
+def _from_array(array: StoredArray, source: str, wanted: Wanted) -> Samples:
     """Samples of one array, whose header is judged first."""
+    shape, layout = wanted.shape, wanted.layout
+    if wanted.signal is not None:
+        return Samples(images=signal_pixels(array, shape, wanted.signal), source=source)
     check_type(array.dtype, array.name)
     four, order = arrangement(array.shape, shape, layout=layout, name=array.name)
     check_total(four[0], shape, array.name)

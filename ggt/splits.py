@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from graphprune.data import Dataset, Images, load, split, subset
+from graphprune.data import Dataset, Images, divided, load, split
 from graphprune.errors import SpecError
 
 JUDGE_SHARE = 1 / 3  # of the held-out images, for accuracies and the floor
@@ -15,7 +15,8 @@ class DataRequest:
 
     `train_images` is a class-balanced subset's size (None: all), drawn first; `held_out` the
     share of it that trains nothing; `seed` fixes both choices. They are those of the
-    original's own training, so that it has seen none of the held-out images either.
+    original's own training, so that it has seen none of the held-out images either. A data set
+    that comes with held-out images of its own is not divided.
 
     Raises:
         SpecError: A value is out of range.
@@ -58,10 +59,12 @@ def load_splits(request: DataRequest, data_dir: Path | None = None) -> Splits:
         FileError: A file of the data set is missing or damaged.
     """
     dataset = load(request.name, data_dir)
-    images = dataset.train
-    if request.train_images is not None:
-        images = subset(images, request.train_images, request.seed)
-    kept, held = split(images, request.held_out, request.seed)
+    kept, held = divided(
+        dataset,
+        held_out=request.held_out,
+        train_images=request.train_images,
+        seed=request.seed,
+    )
     if not len(kept):
         raise SpecError(f"held-out share {request.held_out} leaves no image to train on")
     clean, judge = split(held, JUDGE_SHARE, request.seed + 1)

@@ -98,7 +98,9 @@ class SubstituteAttack(FixedEpsilonAttack):
         rng = torch.Generator().manual_seed(self.seed)
         logits = outputs(model, self.known)
         images, labels = self.known, logits.argmax(1)
-        learner = small_network(images.shape[1], logits.shape[1]).to(images.device)
+        narrow = images.shape[3] == 1
+        learner = small_network(images.shape[1], logits.shape[1], narrow=narrow)
+        learner = learner.to(images.device)
         for done in range(self.rounds):
             _fit(learner, images, labels, self.epochs, rng)
             if done + 1 == self.rounds:
@@ -113,12 +115,15 @@ class SubstituteAttack(FixedEpsilonAttack):
         return learner.eval().requires_grad_(False)
 
 
-def small_network(channels: int, classes: int) -> nn.Module:
-    """Two convolutions and a linear layer, for images of any size; untrained."""
+def small_network(channels: int, classes: int, *, narrow: bool = False) -> nn.Module:
+    """Two convolutions and a linear layer, for images of any size; untrained.
+
+    `narrow`: the images are one pixel wide, as signals are.
+    """
     return nn.Sequential(
         nn.Conv2d(channels, 16, 3, padding=1),
         nn.ReLU(),
-        nn.MaxPool2d(2),
+        nn.MaxPool2d((2, 1) if narrow else 2),
         nn.Conv2d(16, 32, 3, padding=1),
         nn.ReLU(),
         nn.AdaptiveMaxPool2d(4),

@@ -1,7 +1,7 @@
 """Values of ggt's records as tables for people: bank, attacks, calibration, answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from rich.table import Table
 from rich.text import Text
@@ -44,7 +44,8 @@ class AttackValues(TypedDict):
     """One attack's outcome; distances are medians over the successes, None without any.
 
     `failed` maps a reason to a count. `l2` and `linf` are in units where the brightest pixel
-    is 1, `pixels` counts changed pixels.
+    is 1, `pixels` counts changed pixels. `psr` and `psr_max`, of radio signals only, are the
+    median and the largest ratio of powers, change to frame, in dB.
     """
 
     attack: str
@@ -55,6 +56,8 @@ class AttackValues(TypedDict):
     linf: float | None
     pixels: float | None
     seconds: float
+    psr: NotRequired[float | None]
+    psr_max: NotRequired[float | None]
 
 
 class ScoreValues(TypedDict):
@@ -144,13 +147,17 @@ def bank_lines(values: BankValues) -> list[str]:
 
 def attack_table(attacks: Iterable[AttackValues]) -> Table:
     """One row an attack: how often it succeeded, why not, and how far it went."""
+    rows = list(attacks)
     columns = ("attack", "tried", "succeeded", "failed", "l2", "linf", "pixels", "seconds")
-    table = new_table("attacks", columns)
-    for values in attacks:
+    signals = any("psr" in values for values in rows)
+    ratios = ("psr dB", "largest") if signals else ()
+    table = new_table("attacks", (*columns, *ratios))
+    for values in rows:
         tried, won = values["attempted"], values["succeeded"]
         reasons = ", ".join(
             f"{count} {why}" for why, count in values["failed"].items() if count
         )
+        told = (values.get("psr"), values.get("psr_max")) if signals else ()
         table.add_row(
             plain(values["attack"]),
             str(tried),
@@ -160,8 +167,11 @@ def attack_table(attacks: Iterable[AttackValues]) -> Table:
             number(values["linf"], ".3f"),
             number(values["pixels"], ".0f"),
             f"{values['seconds']:.1f}",
+            *(number(ratio, ".1f") for ratio in told),
         )
     table.caption = "l2, linf, pixels changed: medians over successes, brightest pixel 1"
+    if signals:
+        table.caption += "; psr: power of the change over that of the frame, likewise"
     return table
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ggt.bank import Bank
@@ -13,8 +12,9 @@ from ggt.bank_folder import MANIFEST
 from ggt.bank_request import BankRequest
 from ggt.growing import grow
 from ggt.networks import dense_builder
-from ggt.originals import CARD, recorded_data, stored_scale
+from ggt.originals import CARD, recorded_data
 from ggt.pixel_models import PixelModel
+from ggt.preprocessing import stored_scale
 from ggt.requests import BANK
 from ggt.splits import DataRequest
 from graphprune.data import Images
@@ -75,7 +75,8 @@ def saved_target(source: Path, builder: str | None) -> Target:
     config = _checked(saved_config(place), place / CARD)
     scale = stored_scale(config, place / CARD)
     network = from_pretrained(place, dense_builder(config, builder))
-    return Target(str(source), PixelModel(network, scale.mean, scale.std), data)
+    model = PixelModel(network, scale.mean, scale.std, signal=scale.signal)
+    return Target(str(source), model, data)
 
 
 def _checked(config: dict[str, Any], name: Path) -> dict[str, Any]:
@@ -89,12 +90,8 @@ def _checked(config: dict[str, Any], name: Path) -> dict[str, Any]:
 
 
 def as_pixels(images: Images) -> NDArray[np.float32]:
-    """uint8 images as float32 in [0, 1]; same shape."""
+    """Images as float32 in [0, 1]; same shape. Those that are floats come as they are kept."""
+    if images.images.dtype == np.float32:
+        return images.images.astype(np.float32, copy=False)
     pixels: NDArray[np.float32] = images.images.astype(np.float32) / np.float32(255)
     return pixels
-
-
-def device_named(name: str) -> torch.device:
-    """ "cpu", or what "auto" stands for here."""
-    found = torch.accelerator.current_accelerator() if name == "auto" else None
-    return found or torch.device("cpu")

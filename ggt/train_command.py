@@ -64,14 +64,19 @@ from graphprune.options import shared
     help="Share of the original's accuracy that a model must reach. [default: 0.9]",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Of each model. [default: 10]")
-@click.option("--batch-size", type=click.IntRange(min=2), help="[default: 64]")
-@click.option("--learning-rate", type=float, help="[default: 0.1]")
+@click.option("--batch-size", type=click.IntRange(min=2), help="[default: 64; signals: 256]")
+@click.option("--learning-rate", type=float, help="[default: 0.1; signals: 0.004]")
 @click.option(
     "--noise",
     type=float,
-    help="Standard deviation of noise on training images, pixels in [0, 1]. [default: 0.1]",
+    help="Standard deviation of noise on training images, pixels in [0, 1]. "
+    "[default: 0.1; signals: 0]",
 )
-@click.option("--augment/--no-augment", default=None, help="Crops and flips. [default: no]")
+@click.option(
+    "--augment/--no-augment",
+    default=None,
+    help="Crops and flips, of signals a turn of phase. [default: no; signals: yes]",
+)
 @click.option(
     "--base-epochs", type=click.IntRange(min=1), help="Of an original to train. [default: 20]"
 )

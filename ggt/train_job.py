@@ -8,7 +8,7 @@ import torch
 
 from ggt.bank import Bank
 from ggt.bank_folder import MANIFEST
-from ggt.bank_request import BASE, BASE_RECIPE, FLOOR, RECIPE, BankRequest, check_same, data_of
+from ggt.bank_request import BASE, FLOOR, BankRequest, check_same, data_of, usual_recipe
 from ggt.design import Design, member_graphs
 from ggt.growing import grow
 from ggt.manifest import Manifest, Member, Rejected
@@ -16,11 +16,11 @@ from ggt.members import design_plan
 from ggt.originals import recorded_data
 from ggt.requests import BANK
 from ggt.splits import DataRequest
-from graphprune.data import SHAPES
-from graphprune.errors import SpecError
-from graphprune.model_request import is_path
+from graphprune.data import DATASETS, check_name, load, shape_of
+from graphprune.model_request import is_path, model_folder
 from graphprune.models import build_model
 from graphprune.monitor import Monitor
+from graphprune.nn.saved_files import saved_config
 from graphprune.records import Record
 from graphprune.results import plain
 from graphprune.training import Settings
@@ -39,12 +39,8 @@ def request_of(options: dict[str, Any]) -> BankRequest:
     folder = options["bank"] or BANK
     before = _manifest(folder)
     design = {name: options[name] for name in DESIGN if options[name] not in (None, ())}
-    recipe = {name: options[name] for name in RECIPE_OPTIONS if options[name] is not None}
-    if options["base_epochs"] is None:
-        base_recipe = None
-    else:
-        base_recipe = _changed(BASE_RECIPE, {"epochs": options["base_epochs"]})
-    last = _last(before)
+    data, last = _data(options, before), _last(before)
+    recipe, base_recipe = _recipes(options, data, before)
     if design and last and design.get("family", last.design.family) == last.design.family:
         design = {name: getattr(last.design, name) for name in DESIGN} | design
     return BankRequest(
@@ -54,9 +50,9 @@ def request_of(options: dict[str, Any]) -> BankRequest:
         design=Design(**design) if design else None,
         models=options["models"],
         floor=options["floor"],
-        data=_data(options, before),
+        data=data,
         data_dir=options["data_dir"],
-        recipe=_changed(last.recipe if last else RECIPE, recipe) if recipe else None,
+        recipe=recipe,
         base_recipe=base_recipe,
         seed=options["seed"],
         jobs=options["jobs"],
@@ -97,6 +93,8 @@ def describe_bank(request: BankRequest) -> Record:
     floor = FLOOR if request.floor is None else request.floor
     data = before.data if before else data_of(request)
     has = len(before.members) if before else 0
+    signals = _of_signals(request.base, data, request.data_dir, before)
+    usual = last.recipe if last else usual_recipe(signals=signals)
     return Record(
         command="ggt train --dry-run",
         settings=plain({"request": request}),
@@ -109,7 +107,7 @@ def describe_bank(request: BankRequest) -> Record:
                 "models_there": has,
                 "models_to_train": max(0, request.models - has),
                 "floor": before.floor if before else floor,
-                "recipe": plain(request.recipe or (last.recipe if last else RECIPE)),
+                "recipe": plain(request.recipe or usual),
             }
         },
         seconds=0.0,
@@ -155,11 +153,10 @@ def bank_values(bank: Bank) -> dict[str, Any]:
 def _check_new(request: BankRequest, design: Design) -> None:
     """Refuse what a training would refuse, as far as it can be told without images."""
     name = data_of(request).name
-    if name not in SHAPES:
-        raise SpecError(f"unknown data set {name!r}; there are {', '.join(SHAPES)}")
+    check_name(name)
     if request.copied:
         return
-    shape = SHAPES[name]
+    shape = shape_of(name, request.data_dir)
     with torch.random.fork_rng(devices=[]):
         network = build_model(
             request.base or BASE,
@@ -197,6 +194,37 @@ def _data(options: dict[str, Any], before: Manifest | None) -> DataRequest | Non
         usual = {"name": told.name, "seed": told.seed, "held_out": told.held_out}
         return DataRequest(**{**usual, "train_images": told.train_images, **given})
     return DataRequest(**{"seed": options["seed"] or 0, **given})
+
+
+def _recipes(
+    options: dict[str, Any], data: DataRequest | None, before: Manifest | None
+) -> tuple[Settings | None, Settings | None]:
+    """The recipes asked for, of models and of the original; None where nothing is asked."""
+    given = {name: options[name] for name in RECIPE_OPTIONS if options[name] is not None}
+    epochs = options["base_epochs"]
+    if not given and epochs is None:
+        return None, None
+    last = _last(before)
+    signals = _of_signals(options["base"], data, options["data_dir"], before)
+    usual = last.recipe if last else usual_recipe(signals=signals)
+    base = usual_recipe(signals=signals, base=True)
+    return (
+        _changed(usual, given) if given else None,
+        None if epochs is None else _changed(base, {"epochs": epochs}),
+    )
+
+
+def _of_signals(
+    base: str | None, data: DataRequest | None, data_dir: Path | None, before: Manifest | None
+) -> bool:
+    """Whether the bank is one of radio signals; a data set that must tell it is loaded."""
+    if before is not None:
+        return before.preprocessing.signal is not None
+    if base is not None and is_path(base):
+        return "signal_scale" in saved_config(model_folder(base))
+    if data is None or data.name in DATASETS:
+        return False
+    return load(data.name, data_dir).signal is not None
 
 
 def _recorded(base: str | None) -> DataRequest | None:

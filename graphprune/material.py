@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphprune.data import Dataset, Images, load, split, subset
+from graphprune.data import Dataset, Images, divided, load
 from graphprune.request import Request
 from graphprune.training import LabelledImages
 
@@ -29,23 +29,27 @@ def load_material(request: Request) -> Material:
         FileError: A file of the data set is missing or damaged.
     """
     dataset = load(request.data, request.data_dir)
-    images = dataset.train
-    if request.train_images is not None:
-        images = subset(images, request.train_images, request.seed)
-    kept, held_out = split(images, request.held_out, request.seed)
+    kept, held_out = divided(
+        dataset,
+        held_out=request.held_out,
+        train_images=request.train_images,
+        seed=request.seed,
+    )
     scale = torch.from_numpy(dataset.mean), torch.from_numpy(dataset.std)
+    signal = dataset.signal is not None
     return Material(
         dataset=dataset,
-        train=_labelled(kept, *scale),
-        held_out=_labelled(held_out, *scale) if len(held_out) else None,
-        test=_labelled(dataset.test, *scale),
+        train=_labelled(kept, *scale, signal=signal),
+        held_out=_labelled(held_out, *scale, signal=signal) if len(held_out) else None,
+        test=_labelled(dataset.test, *scale, signal=signal),
     )
 
 
-def _labelled(images: Images, mean: Tensor, std: Tensor) -> LabelledImages:
+def _labelled(images: Images, mean: Tensor, std: Tensor, *, signal: bool) -> LabelledImages:
     return LabelledImages(
         torch.from_numpy(np.ascontiguousarray(images.images)),
         torch.from_numpy(images.labels),
         mean,
         std,
+        signal,
     )

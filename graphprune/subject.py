@@ -115,7 +115,10 @@ def _untrained(request: ModelRequest) -> Subject:
 
 
 def _saved_shape(config: dict[str, Any]) -> tuple[int, ...] | None:
-    """Shape of one image, where the saved config tells its channels and side."""
+    """Shape of one input, where the saved config tells it, or an image's channels and side."""
+    told = config.get("shape")
+    if isinstance(told, list) and told and all(type(n) is int and n >= 1 for n in told):
+        return tuple(told)
     channels, size = config.get("in_channels"), config.get("size")
     if type(channels) is int and type(size) is int and min(channels, size) >= 1:
         return channels, size, size

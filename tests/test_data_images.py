@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from graphprune.data import Dataset, Images
+from graphprune.data import Dataset, Images, Signal
 from graphprune.errors import SpecError
 
 
@@ -109,3 +109,50 @@ def test_parts_that_do_not_fit_are_refused(train, test, complaint):
 
 def test_an_empty_test_part_is_allowed():
     assert len(dataset(make(), make(0)).test) == 0
+
+
+def floats(count=2, length=4, fill=0.5, channels=2):
+    return Images(
+        np.full((count, channels, length, 1), fill, np.float32), np.zeros(count, np.int64)
+    )
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, np.nan, np.inf])
+def test_floats_are_in_the_range_of_pixels(value):
+    drawn = np.full((2, 1, 2, 2), 0.5, np.float32)
+    drawn[1, 0, 1, 1] = value
+    with pytest.raises(SpecError, match=r"must be in \[0, 1\]"):
+        Images(drawn, np.zeros(2, np.int64))
+    drawn[1, 0, 1, 1] = 1
+    assert len(Images(drawn, np.zeros(2, np.int64)).take(np.array([1]))) == 1
+    assert len(Images(drawn[:0], np.zeros(0, np.int64))) == 0
+
+
+def test_statistics_of_floats_agree_with_numpy_over_more_than_one_chunk():
+    drawn = np.random.default_rng(0).random((5000, 2, 2, 3), np.float32)
+    toy = dataset(Images(drawn, np.zeros(5000, np.int64)))
+    exact = drawn.astype(np.float64)
+    np.testing.assert_allclose(toy.mean, exact.mean(axis=(0, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(toy.std, exact.std(axis=(0, 2, 3)), rtol=1e-6)
+    constant = floats(fill=0.25)
+    assert dataset(constant).std.tolist() == [1, 1] and dataset(constant).mean[0] == 0.25
+
+
+def test_a_set_of_signals_is_normalised_to_its_values():
+    toy = dataclasses.replace(dataset(floats(fill=0.25)), signal=Signal(scale=4))
+    assert toy.mean.tolist() == [0.5, 0.5] and toy.std.tolist() == [0.125, 0.125]
+    assert toy.mean.dtype == toy.std.dtype == np.float32
+    assert (toy.channels, toy.size) == (2, 4)
+    for wrong in (make(channels=2), floats(channels=3), floats(channels=1)):
+        with pytest.raises(SpecError, match=r"signals have shape \(2, length, 1\), got"):
+            dataclasses.replace(dataset(wrong), signal=Signal(scale=4))
+
+
+def test_held_out_images_fit_the_others():
+    toy = dataset(floats())
+    assert len(dataclasses.replace(toy, held_out=floats(0)).held_out) == 0
+    with pytest.raises(SpecError, match="held-out images"):
+        dataclasses.replace(toy, held_out=floats(length=5))
+    odd = dataclasses.replace(floats(), labels=np.array([0, 2]))
+    with pytest.raises(SpecError, match="label 2 has no name"):
+        dataclasses.replace(toy, held_out=odd)

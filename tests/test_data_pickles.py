@@ -25,7 +25,7 @@ OLD = (
 )
 
 
-@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_plain_values_and_arrays_come_back(protocol):
     array = np.arange(250, 256, dtype=np.uint8).reshape(2, 3)
     data = pickle.dumps({"data": array, "labels": [6, 9], b"raw": b"\xff"}, protocol)
@@ -78,3 +78,70 @@ def test_a_dotted_path_through_an_allowed_name_is_refused():
 def test_a_damaged_pickle_is_a_file_error(data):
     with pytest.raises(FileError, match="batch is no sound pickle"):
         pickles.loads(data, "batch")
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=">i2").reshape(2, 3),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.array([1 + 2j, 3], np.complex64),
+        np.array(["ab", "c"]),
+        np.array([], np.float32),
+        np.array(7.5),
+    ],
+    ids=["big-endian", "fortran", "complex", "strings", "empty", "no axes"],
+)
+def test_any_plain_array_comes_back_and_may_be_written_to(array, protocol):
+    found = pickles.loads(pickle.dumps([array, (array,)], protocol), "toy")[1][0]
+    assert type(found) is np.ndarray
+    assert (found.dtype, found.shape) == (array.dtype, array.shape)
+    assert found.tolist() == array.tolist()
+    assert found.flags.writeable
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_numbers_of_numpy_come_back_also_as_keys(protocol):
+    data = pickle.dumps({("BPSK", np.int64(-20)): np.float32(0.5)}, protocol)
+    assert pickles.loads(data, "toy") == {("BPSK", -20): 0.5}
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([{}, []], dtype=object),
+        np.zeros(2, [("x", "f4")]),
+        np.zeros(2, "M8[s]"),
+    ],
+    ids=["objects", "fields", "dates"],
+)
+def test_arrays_of_anything_but_numbers_and_strings_are_refused(array, protocol):
+    with pytest.raises(FileError, match="only numbers and strings are read"):
+        pickles.loads(pickle.dumps(array, protocol), "toy")
+
+
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
+F4 = b"cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"cnumpy\nndarray\nK\x05\x85R.", "bare class"),
+        (RECONSTRUCT + b"N}U\x0c__defaults__K\x01s\x86b.", "state is given to a function"),
+        (b"cnumpy\nndarray\n.", "no value"),
+        (F4 + b".", "no value"),
+        (b"cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R.", "'O8'"),
+        (b"c_codecs\nencode\nU\x01aU\x03hex\x86R.", "'hex'"),
+        (RECONSTRUCT + b"NNN\x87R(K\x01K\x02\x85" + F4 + b"\x89U\x04abcdtb.", "4 bytes"),
+        (RECONSTRUCT + b"NNN\x87R(K\x01J\xff\xff\xff\xff\x85" + F4 + b"\x89U\x00tb.", "bytes"),
+        (RECONSTRUCT + b"NNN\x87R.", "value"),
+        (b"]q\x00h\x00a.", "recursion"),
+    ],
+)
+def test_a_pickle_that_would_bend_numpy_is_refused(body, words):
+    with pytest.raises(FileError, match=words):
+        pickles.loads(b"\x80\x02" + body, "batch")
+    assert pickles.loads(OLD, "toy")["data"].tolist() == [[1, 2], [3, 254]]

@@ -2,8 +2,17 @@ import subprocess
 import sys
 
 import pytest
+from signet_runs import Package
 
-from graphprune.data import DATASETS, Dataset, load, registry
+from graphprune.data import (
+    DATASETS,
+    SHAPES,
+    Dataset,
+    check_name,
+    load,
+    registry,
+    shape_of,
+)
 from graphprune.errors import SpecError
 
 
@@ -41,3 +50,29 @@ def test_importing_the_package_loads_nothing_heavy():
         [sys.executable, "-c", check], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_reader_of_another_package_gets_the_place_and_the_folder(tmp_path, monkeypatch):
+    asked = []
+
+    def reader(place, data_dir=None):
+        asked.append((place, data_dir))
+        return load("digits")
+
+    package = Package(monkeypatch)
+    package.offer("graphprune.data", {"frames": reader, "digits": None})
+    load("frames:some/run:2", str(tmp_path))
+    load("frames:x")
+    assert asked == [("some/run:2", tmp_path), ("x", None)]
+    assert shape_of("frames:x") == SHAPES["digits"] == shape_of("digits")
+    assert len(asked) == 3
+    assert load("digits").name == "digits"
+
+
+@pytest.mark.parametrize("name", ["imagenet", "frames", "frames:", ":x", "other:x"])
+def test_an_unknown_name_is_answered_with_built_in_sets_and_readers(name, monkeypatch):
+    Package(monkeypatch).offer("graphprune.data", {"frames": None})
+    for call in (check_name, load, shape_of):
+        with pytest.raises(SpecError, match=r"there are digits, .*, svhn, frames:PLACE"):
+            call(name)
+    check_name("frames:anything")

@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphprune.data import Images, split, subset
+from graphprune.data import Images, divided, load, split, subset
 from graphprune.errors import SpecError
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -103,3 +105,15 @@ def test_a_seed_below_0_is_refused():
         split(numbered([0]), 0.5, -1)
     with pytest.raises(SpecError, match="seed"):
         subset(numbered([0]), 1, -1)
+
+
+def test_a_sets_own_held_out_part_is_taken_and_nothing_else_is():
+    data = load("digits")
+    own = dataclasses.replace(data, held_out=data.train.take(np.arange(5)))
+    kept, held = divided(own, held_out=0.3, train_images=100, seed=2)
+    assert held is own.held_out and len(kept) == 100
+    assert divided(own, held_out=0.3, train_images=None, seed=2)[0] is own.train
+    found = divided(data, held_out=0.25, train_images=100, seed=2)
+    expected = split(subset(data.train, 100, 2), 0.25, 2)
+    for ours, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours.images, wanted.images)

@@ -93,3 +93,36 @@ def test_naming_attacks_loads_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=root
     )
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("fgsm:psr=-20", "fgsm psr -20"),
+        ("pgd:psr=-12.5,steps=7", "pgd psr -12.5 steps 7"),
+        ("deepfool:psr=-15", "deepfool psr -15"),
+        ("cw:psr=-15,confidence=2", "cw psr -15 conf 2"),
+    ],
+)
+def test_a_budget_of_power_takes_the_place_of_epsilon(text, label):
+    request = parse(text)
+    assert request.label() == label and request.epsilon is None
+    assert parse(request.text()) == request
+    name, _, rest = text.partition(":")
+    others = ",".join(part for part in rest.split(",") if not part.startswith("psr"))
+    assert parse(f"{name}:{others}" if others else name, psr=request.psr) == request
+
+
+@pytest.mark.parametrize(
+    ("text", "psr", "message"),
+    [
+        ("jsma:psr=-20", None, "jsma bounds a count of values, not their power"),
+        ("fgsm:psr=-20,epsilon=0.1", None, "fgsm: give epsilon or psr, not both"),
+        ("fgsm:psr=-101", None, r"dB in \+-100, got -101"),
+        ("fgsm", float("nan"), "psr must be a number of dB"),
+        ("fgsm:psr=-3", -3.0, "given twice"),
+    ],
+)
+def test_a_budget_of_power_without_a_meaning_is_refused(text, psr, message):
+    with pytest.raises(SpecError, match=message):
+        parse(text, psr=psr)

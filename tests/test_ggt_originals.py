@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -192,3 +193,19 @@ def test_a_model_without_a_record_needs_its_data_named(tmp_path):
     bank = grow(replace(asked, data=DATA))
     assert bank.data == DATA
     assert grow(asked).hash == bank.hash  # the bank tells from now on
+
+
+def test_another_packages_run_names_the_reader_of_its_images(tmp_path, monkeypatch):
+    run = run_folder(tmp_path / "run", command="signet train")
+    values = {"images": {"reader": "frames"}}
+    told = Record(command="signet train", settings={}, values=values, seconds=1.0)
+    (run / "record.json").write_text(told.to_json())
+    expected = DataRequest(name=f"frames:{run}")
+    assert recorded_data(run) == recorded_data(run / "model") == expected
+    monkeypatch.chdir(tmp_path)
+    assert recorded_data(Path("run")) == expected
+    for images in (4, {}, {"reader": 4}):
+        wrong = replace(told, values={"images": images})
+        (run / "record.json").write_text(wrong.to_json())
+        with pytest.raises(FileError, match=r"record\.json"):
+            recorded_data(run)

@@ -312,3 +312,22 @@ def test_names_are_shortened_and_kept_on_one_line():
     assert short("x" * 34) == "x" * 34
     assert len(short("x" * 35)) <= 34
     assert short("a\nb\tc") == "a\ufffdb\ufffdc"
+
+
+def test_signals_are_drawn_as_lines_of_i_and_q():
+    flagged = RNG.random((3, 2, 16, 1)).astype(np.float32)
+    nearest = RNG.random((3, 2, 16, 1)).astype(np.float32)
+    nearest[1] = np.nan
+    figure = flagged_figure(flagged, nearest, ["a\nb", "b", "c"], title="t")
+    lines = [np.asarray(line.get_ydata()) for line in figure.axes[0].lines]
+    expected = [*flagged[0, :, :, 0], *nearest[0, :, :, 0]]
+    for line, wanted in zip(lines, expected, strict=True):
+        np.testing.assert_allclose(line, wanted - 0.5)
+    starts = [line.get_xdata()[0] for line in figure.axes[0].lines]
+    assert starts[0] == starts[1] == 0 and starts[2] == starts[3] >= 16
+    assert len(figure.axes[1].lines) == 2
+    assert [text.get_text() for text in figure.axes[1].texts] == ["no clean\nexample"]
+    assert figure.axes[0].get_title() == "a\nb"
+    assert "I blue, Q orange" in figure.get_suptitle()
+    silent = np.full((1, 2, 16, 1), 0.5)
+    assert flagged_figure(silent, silent, [""], title="").axes[0].get_ylim()[1] > 0

@@ -71,7 +71,9 @@ def test_it_asks_about_the_known_images_and_neighbours_of_them(attacked):
 def test_neighbours_climb_the_logit_of_their_label(monkeypatch):
     model = linear_victim([0.0, 0, 0, 0], [9.0, -9.0, 1.0, 0], bias=[0.0, 0.0])
     learner = linear_victim([1.0, -1.0, 2.0, 0.5], [2.0, -3.0, -1.0, 4.0])
-    monkeypatch.setattr("ggt.substitute.small_network", lambda channels, classes: learner)
+    monkeypatch.setattr(
+        "ggt.substitute.small_network", lambda channels, classes, narrow: learner
+    )
     monkeypatch.setattr("ggt.substitute._fit", lambda *arguments: None)
     rng = torch.Generator().manual_seed(0)
     known = torch.rand(20, 1, 2, 2, generator=rng)

@@ -176,3 +176,13 @@ def test_a_number_or_a_dash():
     assert number(0.12345, ".3f") == "0.123"
     assert number(0, ".1f") == "0.0"
     assert number(None, ".3f") == "-"
+
+
+def test_attacks_on_signals_show_the_ratio_of_powers():
+    images, signals = ATTACK, ATTACK | {"attack": "fgsm", "psr": -19.96, "psr_max": None}
+    table = attack_table([images, signals])
+    assert cells(table, "fgsm")[-2:] == ["-20.0", "-"]
+    assert cells(table, "cw-10")[-2:] == ["-", "-"]
+    assert "power of the change" in table.caption
+    assert "power" not in attack_table([images]).caption
+    assert cells(attack_table([images]), "cw-10")[-1] == "12.5"

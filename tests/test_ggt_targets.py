@@ -10,8 +10,9 @@ import torch
 from ggt import targets
 from ggt.bank_request import BankRequest
 from ggt.splits import DataRequest
-from ggt.targets import as_pixels, device_named, open_bank, saved_target
+from ggt.targets import as_pixels, open_bank, saved_target
 from graphprune.data import Images
+from graphprune.devices import device_named
 from graphprune.errors import FileError, SpecError
 from graphprune.models import build_model
 from graphprune.nn import save_pretrained

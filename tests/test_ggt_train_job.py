@@ -246,7 +246,7 @@ def test_a_record_of_a_bank_holds_request_and_values(monkeypatch):
 def test_options_of_the_same_family_change_the_banks_own_design(tmp_path, monkeypatch):
     design = Design(family="gaussian", nodes=16, degree=3.0, per_layer=True)
     monkeypatch.setattr(train_job, "_manifest", lambda folder: object())
-    last = SimpleNamespace(design=design, recipe=train_job.RECIPE)
+    last = SimpleNamespace(design=design, recipe=RECIPE)
     monkeypatch.setattr(train_job, "_last", lambda manifest: last)
     monkeypatch.setattr(train_job, "_data", lambda options, before: None)
     names = ("base", "builder", "family", "nodes", "direction", "per_layer", "start", "floor")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("graphprune", "ggt")
+PACKAGES = ("graphprune", "ggt", "signet")
 SOURCES = [
     ROOT / "cli.py",
     *(path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))),
@@ -26,6 +26,8 @@ HEAVY = {
     "sklearn",
     "accelerate",
     "foolbox",
+    "h5py",
+    "sigmf",
 }
 
 
@@ -43,6 +45,7 @@ HELP = [
     ("graphprune", ["rgp"]),
     ("graphprune", ["graph"]),
     *(("ggt", [name] if name else []) for name in ("", "train", "attack", "detect", "bench")),
+    *(("signet", [name] if name else []) for name in ("", "generate", "train", "classify")),
 ]
 
 
@@ -56,7 +59,7 @@ def test_help_loads_nothing_heavy(package, command):
 
 
 def test_import_of_the_package_loads_nothing_heavy():
-    assert not loaded_by("import graphprune, ggt, cli") & HEAVY
+    assert not loaded_by("import graphprune, ggt, signet, cli") & HEAVY
 
 
 def test_graph_half_and_graph_command_load_no_torch():

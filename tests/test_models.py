@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from graphprune.errors import SpecError
-from graphprune.models import MODELS
+from graphprune.models import BUILTIN as MODELS
 from graphprune.models.perceptron import mlp
 from graphprune.models.residual import Residual, Subsample, basic, basic_subsampled
 

@@ -12,7 +12,7 @@ from toys import Tied, image_network
 
 from graphprune.errors import SpecError
 from graphprune.mask import adjacency
-from graphprune.models import MODELS
+from graphprune.models import BUILTIN as MODELS
 from graphprune.nn import Count, compact, count, expand, plan, prune, strip
 from graphprune.nn.counting import LayerCount
 from graphprune.nn.masking import apply_masks

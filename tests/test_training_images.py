@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from toys import noise, pixels
 
 from graphprune.errors import SpecError
+from graphprune.training import Settings
 from graphprune.training.examples import batches, shuffled
 from graphprune.training.images import LabelledImages, crop_and_flip
 
@@ -158,3 +159,29 @@ def test_augmentation_follows_from_its_generator_and_leaves_the_images_alone():
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(images, before)
+
+
+def signals(count=6):
+    drawn = torch.rand(count, 2, 8, 1, generator=generator(3))
+    labels = torch.zeros(count, dtype=torch.int64)
+    return LabelledImages(drawn, labels, torch.full((2,), 0.5), torch.full((2,), 0.125), True)
+
+
+def test_floats_are_not_divided_by_255():
+    data = signals()
+    torch.testing.assert_close(data.inputs(data.images), (data.images - 0.5) * 8)
+    assert data.to(torch.device("cpu")).signal
+
+
+def test_signals_are_augmented_by_one_turn_of_phase_each():
+    data, rng = signals(), generator()
+    plain = data.inputs(data.images)
+    found = data.training_inputs(data.images, Settings(augment=True), rng)
+    pairs = ((each[:, 0, :, 0], each[:, 1, :, 0]) for each in (plain, found))
+    before, after = (torch.complex(*pair) for pair in pairs)
+    turn = after / before
+    torch.testing.assert_close(turn.abs(), torch.ones_like(turn.abs()))
+    torch.testing.assert_close(turn, turn[:, :1].expand_as(turn))
+    assert len(turn[:, 0].angle().round(decimals=3).unique()) == 6
+    same = data.training_inputs(data.images, Settings(augment=False), rng)
+    torch.testing.assert_close(same, plain)

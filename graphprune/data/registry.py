@@ -10,6 +10,9 @@ from graphprune.data.images import Dataset
 from graphprune.data.mnist import read_fashion_mnist, read_mnist
 from graphprune.data.svhn import read_svhn
 from graphprune.errors import SpecError
+from graphprune.installed import Catalogue
+
+GROUP = "graphprune.data"
 
 DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
     "digits": read_digits,
@@ -20,10 +23,19 @@ DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
     "svhn": read_svhn,
 }
 
+READERS: Catalogue[Callable[..., Dataset]] = Catalogue(GROUP, {})
+"""Readers that installed packages offer as entry points of `GROUP`.
+
+"reader:place" names the data set that the reader gives for a text and the keyword `data_dir`.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a network for a data set must take and give: counts, and the side in pixels."""
+    """What a network for a data set must take and give: counts, and the side in pixels.
+
+    Signals are one pixel wide; their `size` is the length in samples.
+    """
 
     classes: int
     channels: int
@@ -44,18 +56,47 @@ def load(name: str, data_dir: Path | str | None = None) -> Dataset:
     """Load a data set by name.
 
     Args:
-        name: A key of `DATASETS`.
+        name: A key of `DATASETS`, or "reader:place" with a key of `READERS`.
         data_dir: The only folder to look in for official files. None looks in the folder that
             the environment variable GRAPHPRUNE_DATA names, then in the user's cache, and
-            downloads into the cache what neither has.
+            downloads into the cache what neither has. A reader may use it otherwise.
 
     Returns:
-        The data set, its files verified against their official checksums.
+        The data set; official files are verified against their checksums.
 
     Raises:
         SpecError: `name` is unknown.
         FileError: A file is missing, damaged or foreign.
     """
-    if name not in DATASETS:
-        raise SpecError(f"unknown data set {name!r}; there are {', '.join(DATASETS)}")
-    return DATASETS[name](None if data_dir is None else Path(data_dir).expanduser())
+    check_name(name)
+    folder = None if data_dir is None else Path(data_dir).expanduser()
+    if name in DATASETS:
+        return DATASETS[name](folder)
+    reader, _, place = name.partition(":")
+    return READERS[reader](place, data_dir=folder)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that `load` does not know; nothing is read.
+
+    Raises:
+        SpecError: It is neither a key of `DATASETS` nor begins with one of `READERS`.
+    """
+    reader, colon, place = name.partition(":")
+    if name in DATASETS or (colon and place and reader in READERS):
+        return
+    known = ", ".join([*DATASETS, *(f"{one}:PLACE" for one in READERS)])
+    raise SpecError(f"unknown data set {name!r}; there are {known}")
+
+
+def shape_of(name: str, data_dir: Path | str | None = None) -> Shape:
+    """What a network for a data set must take and give; sets of readers are loaded for it.
+
+    Raises:
+        SpecError: `name` is unknown.
+        FileError: A file is missing, damaged or foreign.
+    """
+    if name in SHAPES:
+        return SHAPES[name]
+    dataset = load(name, data_dir)
+    return Shape(len(dataset.classes), dataset.channels, dataset.size)

@@ -3,8 +3,30 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.data.images import Images
+from graphprune.data.images import Dataset, Images
 from graphprune.errors import SpecError
+
+
+def divided(
+    dataset: Dataset, *, held_out: float, train_images: int | None, seed: int
+) -> tuple[Images, Images]:
+    """The training images of a data set, and those held out from training.
+
+    Args:
+        dataset: What to divide; its own held-out images are taken where it has some.
+        held_out: Share of each class to hold out where it has none, as `split` takes it.
+        train_images: Size of the class-balanced subset that is divided, drawn first; None: all.
+        seed: Fixes both choices, at least 0.
+
+    Raises:
+        SpecError: A value is out of range, or there are not as many images.
+    """
+    images = dataset.train
+    if train_images is not None:
+        images = subset(images, train_images, seed)
+    if dataset.held_out is not None:
+        return images, dataset.held_out
+    return split(images, held_out, seed)
 
 
 def split(images: Images, fraction: float, seed: int) -> tuple[Images, Images]:

@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 from torch import nn
 
+from graphprune.installed import Catalogue
 from graphprune.models import perceptron, resnet, vgg
 
-MODELS: dict[str, Callable[..., nn.Module]] = {
+GROUP = "graphprune.models"
+
+BUILTIN: dict[str, Callable[..., nn.Module]] = {
     "mlp": perceptron.mlp,
     "resnet8-strided": resnet.resnet8_strided,
     "resnet8-wide": resnet.resnet8_wide,
@@ -20,3 +23,9 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "vgg16-bn": vgg.vgg16,
 }
 """Name -> builder; every builder takes the keywords `classes` and `in_channels`."""
+
+MODELS: Catalogue[Callable[..., nn.Module]] = Catalogue(GROUP, BUILTIN)
+"""`BUILTIN`, and the networks that installed packages offer as entry points of `GROUP`.
+
+Their builders take the keywords `classes`, `in_channels` and `size` as far as they need them.
+"""

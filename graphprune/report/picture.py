@@ -14,6 +14,10 @@ BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#000000", "#595959"
 """Okabe and Ito's colours, told apart by colour-blind readers, without their pale yellow."""
 
+COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, BLACK, GREY)
+LINES, MARKERS = ("-", "--", ":", "-."), "osD^v<>h"
+"""Of lines in one picture, in the order in which they are given out."""
+
 _DOTS_PER_INCH = 150
 
 

@@ -1,6 +1,6 @@
 """Labelled images as tensors: normalised and augmented a batch at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,8 +13,10 @@ from graphprune.training.settings import Settings
 class LabelledImages:
     """Images and what normalises them, on one device.
 
-    `images` is uint8, shape (count, channels, height, width); `labels` int64, shape (count,);
-    `mean` and `std` are per channel, in units where 255 is 1.
+    `images` is uint8, or float32 in [0, 1], shape (count, channels, height, width); `labels`
+    int64, shape (count,); `mean` and `std` are per channel, in units where 255 is 1. `signal`
+    says that the images are signals of shape (count, 2, length, 1), I then Q, which `mean` and
+    `std` make I/Q values: what is augmented is their phase, and nothing is cropped.
 
     Raises:
         SpecError: The shapes do not line up, or there is no image.
@@ -24,6 +26,7 @@ class LabelledImages:
     labels: Tensor
     mean: Tensor
     std: Tensor
+    signal: bool = False
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or len(self.images) == 0:
@@ -41,22 +44,24 @@ class LabelledImages:
 
     def to(self, device: torch.device) -> "LabelledImages":
         """The same images on another device."""
-        parts = (self.images, self.labels, self.mean, self.std)
-        return LabelledImages(*(part.to(device) for part in parts))
+        names = ("images", "labels", "mean", "std")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def raw(self, chosen: Tensor) -> Tensor:
-        """uint8 images at these positions."""
+        """Images at these positions, as they are kept."""
         return self.images[chosen]
 
     def inputs(self, raw: Tensor) -> Tensor:
-        """What a network takes for these uint8 images."""
+        """What a network takes for these images."""
         return self.normalised(raw)
 
     def training_inputs(self, raw: Tensor, settings: Settings, rng: torch.Generator) -> Tensor:
-        """What a network is trained on for these uint8 images: augmented as asked for."""
-        if settings.augment:
+        """What a network is trained on for these images: augmented as asked for."""
+        if settings.augment and not self.signal:
             raw = crop_and_flip(raw, rng, flip=settings.flip)
         inputs = self.normalised(raw)
+        if settings.augment and self.signal:
+            inputs = turn_phase(inputs, rng)
         if settings.noise:
             inputs = inputs + self.noise_like(inputs, settings.noise, rng)
         return inputs
@@ -66,9 +71,10 @@ class LabelledImages:
         return self.images, self.labels
 
     def normalised(self, images: Tensor) -> Tensor:
-        """uint8 images as float32 of zero mean and unit variance a channel; same shape."""
+        """Images as float32 of zero mean and unit variance a channel; same shape."""
         shape = (1, -1, 1, 1)
-        return (images / 255 - self.mean.reshape(shape)) / self.std.reshape(shape)
+        pixels = images if images.is_floating_point() else images / 255
+        return (pixels - self.mean.reshape(shape)) / self.std.reshape(shape)
 
     def noise_like(self, normalised: Tensor, scale: float, rng: torch.Generator) -> Tensor:
         """Normal noise for normalised images; `scale` is in units where the brightest is 1.
@@ -102,3 +108,20 @@ def crop_and_flip(images: Tensor, rng: torch.Generator, *, flip: bool) -> Tensor
     which = torch.arange(count, device=images.device)
     picked = padded[which[:, None, None], :, rows[:, :, None], columns[:, None, :]]
     return picked.permute(0, 3, 1, 2)
+
+
+def turn_phase(frames: Tensor, rng: torch.Generator) -> Tensor:
+    """Turn the phase of each signal by a random angle.
+
+    Args:
+        frames: I/Q values, shape (count, 2, length, 1).
+        rng: CPU generator, source of every random choice.
+
+    Returns:
+        New frames of the same shape and power.
+    """
+    angle = torch.rand((len(frames), 1, 1), generator=rng) * 2 * torch.pi
+    angle = angle.to(frames.device)
+    cos, sin = angle.cos(), angle.sin()
+    i, q = frames[:, 0], frames[:, 1]
+    return torch.stack([cos * i - sin * q, sin * i + cos * q], dim=1)
