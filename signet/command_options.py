@@ -53,7 +53,7 @@ SPLIT: tuple[Callable[..., Any], ...] = (
         type=click.Choice(["auto", "cell", "contiguous", "run"]),
         default="auto",
         help="run: whole runs; contiguous: in the set's order; cell: at random in each class "
-        "and label. auto: run where the set tells enough runs, else contiguous.",
+        "and label. auto: run where every class and label has enough runs, else contiguous.",
     ),
     click.option(
         "--shares",

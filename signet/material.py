@@ -1,11 +1,11 @@
 """The frames of a run: read, divided, and ready for the training loop."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.errors import SpecError
 from signet.frame_files import fingerprint, frames_at
 from signet.iq import FrameSource
 from signet.labelled import NONE, LabelledFrames, augmentation_of
@@ -65,7 +65,7 @@ def divided(source: FrameSource, mark: str, request: TrainRequest) -> Material:
 
 
 def _split(source: FrameSource, request: TrainRequest) -> Split:
-    """The division asked for; "auto" is by runs where they suffice for every part."""
+    """The division asked for; "auto" is by runs where they suffice."""
 
     def by(how: SplitBy) -> Split:
         return split_frames(
@@ -78,9 +78,14 @@ def _split(source: FrameSource, request: TrainRequest) -> Split:
 
     if request.split != "auto":
         return by(request.split)
-    if source.runs is None:
-        return by("contiguous")
-    try:
-        return by("run")
-    except SpecError:  # one run a class and label, say
-        return by("contiguous")
+    return by("run" if _runs_suffice(source, request.shares) else "contiguous")
+
+
+def _runs_suffice(source: FrameSource, shares: Sequence[float]) -> bool:
+    """Whether every class and label has so many runs that its smallest part gets one."""
+    parts = [share for share in shares if share > 0]
+    if source.runs is None or not parts:
+        return False
+    rows = np.stack([source.labels, source.snr, source.runs], axis=1)
+    _, runs_of = np.unique(np.unique(rows, axis=0)[:, :2], axis=0, return_counts=True)
+    return bool(runs_of.min() >= round(1 / min(parts)))

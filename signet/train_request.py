@@ -22,11 +22,11 @@ class TrainRequest:
 
     `data` is a file of frames, `model` a name of `signet.models.NETWORKS`. `split` divides the
     set: "run" by runs, "contiguous" in order, "cell" at random within a class and label,
-    "auto" by runs where the set tells enough, else contiguously; `shares` are those of
-    training, validation and test. `fraction` of the training frames are trained on. `ratio`
-    is the share to prune by a graph of `nodes` (None: dense); `trained` says whether the dense
-    network is trained before it is pruned. `controls` names networks trained beside a pruned
-    one. `batch` is the number of frames in a timed pass.
+    "auto" by runs where every class and label has enough of them, else contiguously; `shares`
+    are those of training, validation and test. `fraction` of the training frames are trained
+    on. `ratio` is the share to prune by a graph of `nodes` (None: dense); `trained` says
+    whether the dense network is trained before it is pruned. `controls` names networks trained
+    beside a pruned one. `batch` is the number of frames in a timed pass.
 
     Raises:
         SpecError: A value is out of range.

@@ -192,6 +192,8 @@ WRONG = [
     (["train", "--data", "{place}/data.h5", "--model", "signet3"], "unknown model 'signet3'"),
     (["train", "--data", "{place}/data.h5", "--shares", "1,0"], "three numbers, got 2"),
     (["train", "--data", "{place}/data.h5", "--shares", "0.9,0.2,0.2"], "shares"),
+    (["train", "--data", "{place}/data.h5", "--shares", "0,0,0"], "shares"),
+    (["train", "--data", "{place}/data.h5", "--shares", "nan,1,1"], "shares"),
     (["train", "--data", "{place}/data.h5", "--fraction", "0"], "fraction must be in"),
     (["train", "--data", "{place}/data.h5", "--augment", "flip"], "got 'flip'"),
     (["train", "--data", "{place}/data.h5", "--controls", "dense"], "with a ratio only"),

@@ -23,6 +23,7 @@ from signet.frame_files import FrameWriter
 from signet.iq import normalised
 from signet.labelled import LabelledFrames
 from signet.latencies import latency_values
+from signet.material import divided
 from signet.saved_runs import (
     load_network,
     newest_run,
@@ -317,3 +318,20 @@ def test_networks_are_saved_under_names_that_every_tool_builds(trained):
     network = from_pretrained(folder / "model")
     assert network(torch.zeros(2, 2, 32)).shape == (2, 4)
     assert network(torch.zeros(2, 2, 32, 1)).shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("runs", "shares", "how"),
+    [
+        (5, (0.6, 0.2, 0.2), "run"),
+        (4, (0.6, 0.2, 0.2), "contiguous"),
+        (4, (0.75, 0.0, 0.25), "run"),
+        (0, (0.6, 0.2, 0.2), "contiguous"),
+    ],
+)
+def test_runs_are_kept_apart_where_there_are_enough(tmp_path, runs, shares, how):
+    made = small_set(20, runs=runs)
+    request = TrainRequest(data=tmp_path, shares=shares)
+    assert divided(made, "", request).split.by == how
+    asked = replace(request, split="cell")
+    assert divided(made, "", asked).split.by == "cell"
