@@ -79,11 +79,11 @@ class Task:
         )
 
 
-def the_set(task: Task) -> Frames:
+def the_set(work: Path, frames: int) -> Frames:
     """The generated set, the same for all; kept beside the results."""
-    path = Path(task.work) / f"faithful{task.frames}.npz"
+    path = work / f"faithful{frames}.npz"
     if not path.exists():
-        made = generate("rml2016a", mode="faithful", frames=task.frames, seed=0)
+        made = generate("rml2016a", mode="faithful", frames=frames, seed=0)
         beside = path.with_name(f"{os.getpid()}.npz")
         np.savez(
             beside, iq=made.iq, labels=made.labels, snr=made.snr, classes=np.array(made.classes)
@@ -128,7 +128,7 @@ def run(task: Task) -> dict[str, Any]:
     if task.file.exists():
         return json.loads(task.file.read_text())
     torch.set_num_threads(1)
-    frames, began = the_set(task), time.monotonic()
+    frames, began = the_set(Path(task.work), task.frames), time.monotonic()
     request = TrainRequest(
         data=Path("generated"),
         model="signet2",

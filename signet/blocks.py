@@ -104,8 +104,9 @@ class MeanAndSpread(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The means of all channels, then their deviations."""
-        power = input.var(dim=2, correction=0)
-        return torch.cat([input.mean(dim=2), (power + 1e-5).sqrt()], dim=1)
+        mean = input.mean(dim=2)
+        power = (input - mean[:, :, None]).square().mean(dim=2)  # torch's var is far slower
+        return torch.cat([mean, (power + 1e-5).sqrt()], dim=1)
 
 
 def check_request(classes: int, in_channels: int, length: int) -> None:

@@ -133,3 +133,38 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "ulcnn": ulcnn,
 }
 """Name -> builder; every builder takes the keywords `classes`, `in_channels` and `size`."""
+
+
+def _ablation(
+    kind: str, base: Callable[..., nn.Module], words: str
+) -> Callable[..., nn.Module]:
+    """A builder of SigNet or SigNet2.0 with another operator, all else as it is."""
+
+    def build(*, classes: int, in_channels: int = 2, size: int = 128) -> nn.Module:
+        check_request(classes, in_channels, size)
+        return base(classes, size, s2m=kind)
+
+    build.__doc__ = f"{words}; an ablation."
+    return build
+
+
+signet_sliding = _ablation("sliding", SigNet, "SigNet with a projection a window")
+signet_frozen = _ablation("frozen", SigNet, "SigNet whose S2M does not learn")
+signet_reshape = _ablation("reshape", SigNet, "SigNet on the frame written in rows")
+signet_none = _ablation("none", SigNet, "SigNet's CNN on the frame itself")
+signet2_sliding = _ablation("sliding", SigNet2, "SigNet2.0 with a projection a window")
+signet2_frozen = _ablation("frozen", SigNet2, "SigNet2.0 whose S2M does not learn")
+signet2_reshape = _ablation("reshape", SigNet2, "SigNet2.0 on the frame written in rows")
+signet2_none = _ablation("none", SigNet2, "SigNet2.0's network on the frame itself")
+
+ABLATIONS: dict[str, Callable[..., nn.Module]] = {
+    "signet-sliding": signet_sliding,
+    "signet-frozen": signet_frozen,
+    "signet-reshape": signet_reshape,
+    "signet-none": signet_none,
+    "signet2-sliding": signet2_sliding,
+    "signet2-frozen": signet2_frozen,
+    "signet2-reshape": signet2_reshape,
+    "signet2-none": signet2_none,
+}
+"""Name -> builder of the same networks with another operator, or none."""

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from graphprune.errors import SpecError
-from graphprune.models import build_model
+from graphprune.models import MODELS, build_model
 from graphprune.nn import compact, count, plan, prune
-from signet.models import NETWORKS
+from signet.models import ABLATIONS, NETWORKS
 from signet.recurrent import network_macs
 
 LARGE = ("vtcnn2",)  # too slow for more than a count
@@ -112,3 +112,26 @@ def test_the_large_one_is_pruned_by_graph_nearly_everywhere(one_thread):
 def test_the_usual_one_can_be_pruned_by_graph():
     found = plan(built("signet2"), ratio=0.9)
     assert sum(layer.weights for layer in found.layers) > 0.8 * found.parameters
+
+
+@pytest.mark.parametrize("name", sorted(ABLATIONS))
+def test_ablations_change_the_operator_and_nothing_behind_it(name, one_thread):
+    base, kind = name.split("-")
+    model = ABLATIONS[name](classes=5, in_channels=2, size=64).eval()
+    whole = NETWORKS[base](classes=5, in_channels=2, size=64)
+    assert type(model) is type(whole)
+    with torch.no_grad():
+        assert model(frames(3, 64)).shape == (3, 5)
+    assert [tuple(each.shape) for each in model.blocks.parameters()] == [
+        tuple(each.shape) for each in whole.blocks.parameters()
+    ]
+    learning = (
+        [] if model.s2m is None else [p for p in model.s2m.parameters() if p.requires_grad]
+    )
+    assert bool(learning) == (kind == "sliding")
+    assert (model.s2m is None) == (kind == "none")
+
+
+def test_every_network_is_offered_to_other_packages():
+    for name, builder in (NETWORKS | ABLATIONS).items():
+        assert MODELS[name] is builder
