@@ -50,7 +50,7 @@ NETWORKS = (
     "signet2", "signet2-invariant", "signet", "resnet1d", "vtcnn2-30k", "lstm", "gru", "cldnn",
     "signet2-10k", "signet-10k", "resnet1d-10k", "ulcnn",
 )  # fmt: skip
-RATES = (0.004, 0.008, 0.016)
+RATES = (0.004, 0.008, 0.016, 0.032)
 REFERENCE = Path("rml-gnuradio") / "rml2016a_faithful_n40.pkl"
 
 
