@@ -1,18 +1,14 @@
 """Runs the making of models, here or in processes of their own that may be killed."""
 
-import contextlib
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Protocol
+from typing import Protocol
 
 from ggt.manifest import Member, Rejected
 from ggt.members import MemberTask, train_member
 from graphprune.errors import TrainingError
+from graphprune.workers import Worker
 
 Made = Member | Rejected
 Make = Callable[[MemberTask], Made]
@@ -71,8 +67,8 @@ class Processes:
     def __init__(self, make: Make = train_member) -> None:
         """`make`: makes one model; a function of a module, so that it can be pickled."""
         self._make = make
-        self._begun: dict[Future[Made], tuple[MemberTask, _Worker, int]] = {}
-        self._idle: list[_Worker] = []
+        self._begun: dict[Future[Made], tuple[MemberTask, Worker, int]] = {}
+        self._idle: list[Worker] = []
 
     @property
     def running(self) -> int:
@@ -118,33 +114,5 @@ class Processes:
         self._begun.clear()
 
     def _submit(self, task: MemberTask, *, tries: int) -> None:
-        worker = self._idle.pop() if self._idle else _Worker()
+        worker = self._idle.pop() if self._idle else Worker()
         self._begun[worker.pool.submit(self._make, task)] = (task, worker, tries)
-
-
-class _Worker:
-    """A pool of one fresh process."""
-
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin)
-        self._pid: Future[int] = self.pool.submit(os.getpid)
-
-    def stop(self, *, kill: bool) -> None:
-        """End the process; `kill` where it is at work."""
-        if kill:
-            with contextlib.suppress(Exception):  # it may never have come to life
-                os.kill(self._pid.result(timeout=60), signal.SIGKILL)
-        self.pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin() -> None:
-    """Let Ctrl-C be the parent's business, and never outlive the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent: Any = multiprocessing.parent_process()
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()

@@ -63,7 +63,7 @@ class Record:
     def to_json(self) -> str:
         """The record as one JSON object, indented, with a final newline."""
         body = {"format": FORMAT, "version": FORMAT_VERSION, **asdict(self)}
-        return json.dumps(_finite(body), indent=2, allow_nan=False) + "\n"
+        return json.dumps(finite(body), indent=2, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, *, name: str = "record") -> Self:
@@ -173,13 +173,14 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """JSON types with not-a-number and infinities made None, all the way down."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value
 
 

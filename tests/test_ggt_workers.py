@@ -62,7 +62,7 @@ class FakeWorker:
 def fake(monkeypatch):
     def with_fates(*fates):
         FakeWorker.fates, FakeWorker.alive = fates, ()
-        monkeypatch.setattr(workers, "_Worker", FakeWorker)
+        monkeypatch.setattr(workers, "Worker", FakeWorker)
         return Processes()
 
     return with_fates

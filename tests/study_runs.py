@@ -1,0 +1,61 @@
+"""Functions that studies in tests run, and tasks of them; importable by other processes."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from graphprune.errors import SpecError
+from graphprune.study import Task
+
+
+def square(arguments, edges, context):
+    """A figure that follows from the arguments and the edges."""
+    time.sleep(arguments.get("sleep", 0.0))
+    return {
+        "accuracy": arguments["number"] ** 2 + (len(edges) if edges else 0),
+        "curves": [{"epoch": 1, "train_loss": 0.5}],
+        "process": os.getpid(),
+    }
+
+
+def refuse(arguments, edges, context):
+    """Raise an error; one that no other worker would mend, if asked for."""
+    if arguments.get("final"):
+        raise SpecError("never")
+    raise RuntimeError(f"broken {arguments['number']}")
+
+
+def die_once(arguments, edges, context):
+    """Kill this process at the first attempt; `context` names a folder that remembers."""
+    mark = Path(context["marks"]) / str(arguments["number"])
+    if not mark.exists():
+        mark.write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"accuracy": float(arguments["number"]), "process": os.getpid()}
+
+
+def fail_once(arguments, edges, context):
+    """Fail at the first attempt, and tell which process that was."""
+    mark = Path(context["marks"]) / str(arguments["number"])
+    if not mark.exists():
+        mark.write_text(str(os.getpid()))
+        raise RuntimeError("the first time")
+    return {"accuracy": 1.0, "process": os.getpid()}
+
+
+def environment(arguments, edges, context):
+    """What a library would see of threads."""
+    return {"accuracy": float(os.environ["OMP_NUM_THREADS"])}
+
+
+def tasks(count, *, name="square", start=0, **arguments):
+    """`count` tasks, numbered."""
+    return [
+        Task(
+            function=f"study_runs:{name}",
+            arguments={"number": number, **arguments},
+            labels={"role": "family", "family": "made", "seed": number},
+        )
+        for number in range(start, start + count)
+    ]
