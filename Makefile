@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PYTEST_ADDOPTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup rgp ggt signet test test-slow check coverage format bench clean
+.PHONY: help setup rgp ggt signet browser notebooks test test-slow check coverage format bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,10 @@ signet: $(READY)  ## generate signals, audit, train, prune, classify, compare (m
 	$(BIN)/signet generate --classes QPSK --snr 10 --frames 100 --out runs/signet/recording --force
 	$(BIN)/signet classify runs/signet/recording/*.sigmf-meta --merge
 	$(BIN)/signet bench $$(ls -td runs/signet-frames-*/ | head -n 2) --baselines extra-trees,resnet1d --threads 2
+
+browser:  ## see to a browser that tests of reports can use (Debian: installs chromium)
+	command -v chromium || command -v chromium-browser || command -v google-chrome || command -v chrome || \
+		{ apt-get update -qq && apt-get install -y -qq chromium; }
 
 test: $(READY)  ## run the tests, except those marked slow, in two processes
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile

@@ -8,7 +8,9 @@ import click
 
 from graphprune.model_commands import bench, compact, export, inspect
 from graphprune.options import RATIO, RUNS, resolve, shared
+from graphprune.report_command import report
 from graphprune.shell import NEGATIVE, Commands, complain
+from graphprune.wiring_study.commands import study
 
 
 @click.group(
@@ -200,5 +202,5 @@ def graphs(*, verify: bool, as_json: bool, quiet: bool) -> None:
         sys.exit(NEGATIVE)
 
 
-for command in (inspect, compact, export, bench):
+for command in (inspect, compact, export, bench, study, report):
     main.add_command(command)

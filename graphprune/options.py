@@ -185,6 +185,8 @@ USUAL: dict[str, Any] = {
     "held_out": 0.1,
 }
 
+RATES = {"sgd": 0.1, "adamw": 0.001}  # usual learning rate of each optimizer
+
 
 def resolve(options: dict[str, Any]) -> tuple["Request", "Settings"]:
     """Fill options not given from the preset and the defaults, and split them in two."""
@@ -192,8 +194,7 @@ def resolve(options: dict[str, Any]) -> tuple["Request", "Settings"]:
     from graphprune.training import Settings
     from graphprune.training.precision import usual_precision
 
-    rates = {"sgd": 0.1, "adamw": 0.001}
-    defaults = {**USUAL, "threads": _cores(), "learning_rate": rates[options["optimizer"]]}
+    defaults = {**USUAL, "threads": cores(), "learning_rate": RATES[options["optimizer"]]}
     if options["data"] == "digits":
         defaults |= SMALL  # passes this short run faster on one thread than on many
     if options.pop("preset") == "paper":
@@ -219,5 +220,6 @@ def resolve(options: dict[str, Any]) -> tuple["Request", "Settings"]:
     return Request(**chosen), settings
 
 
-def _cores() -> int:
+def cores() -> int:
+    """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

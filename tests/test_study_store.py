@@ -191,6 +191,16 @@ def test_a_newer_file_is_refused_and_an_unknown_one_too(store, path, tmp_path):
         Reader.open(tmp_path / "missing.sqlite")
 
 
+def test_an_archive_that_cannot_be_written_is_read(store, path, monkeypatch):
+    store.add(tasks(2))
+    store.close()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    before = sorted(entry.name for entry in path.parent.iterdir())
+    with Reader.open(path) as reader:
+        assert len(reader.rows()) == 2
+        assert sorted(entry.name for entry in path.parent.iterdir()) == before
+
+
 def test_accuracies_that_are_no_numbers_are_kept_as_null(store):
     (task,) = tasks(1)
     store.add([task])

@@ -16,6 +16,8 @@ from graphprune.graph.evenness import saturated as saturated
 from graphprune.graph.files import graph_hash as graph_hash
 from graphprune.graph.files import read_graph as read_graph
 from graphprune.graph.files import write_graph as write_graph
+from graphprune.graph.layered import LayeredMeasures as LayeredMeasures
+from graphprune.graph.layered import layered_measures as layered_measures
 from graphprune.graph.lift import Group as Group
 from graphprune.graph.lift import groups as groups
 from graphprune.graph.measures import Measures as Measures
@@ -31,6 +33,7 @@ from graphprune.graph.named import named_graph as named_graph
 from graphprune.graph.result import SearchResult as SearchResult
 from graphprune.graph.rewiring import rewire as rewire
 from graphprune.graph.shipped import shipped_graph as shipped_graph
+from graphprune.graph.small_worlds import small_world as small_world
 from graphprune.graph.spec import GraphSpec as GraphSpec
 from graphprune.graph.swap import approach as approach
 from graphprune.graph.swap import lengthen as lengthen

@@ -119,7 +119,7 @@ def _search(
     table = regular_table(graph)
     nodes, degree = table.shape
     start = connected_total(table)
-    target = _target_total(wanted, nodes, degree)
+    target = nearest_total(wanted, nodes, degree)
     kind = engine(nodes, degree) if wanted == -math.inf else ExactChain
     chain = partial(kind, table, target=target, descend=effort.method == "descend")
     contestant = Contestant(effort.method, chain, kind.length)
@@ -128,8 +128,11 @@ def _search(
     return result_of(race, effort, start=start)
 
 
-def _target_total(wanted: float, nodes: int, degree: int) -> int:
-    """The even total of hops over ordered pairs nearest to a wanted ASPL in hops."""
+def nearest_total(wanted: float, nodes: int, degree: int) -> int:
+    """The even total of hops over ordered pairs nearest to a wanted ASPL in hops.
+
+    Never below the lower bound, and finite where `wanted` is not.
+    """
     lowest = 2 * math.ceil(nodes * least_hops(nodes, degree) / 2)
     wanted = min(max(wanted, 0.0), float(nodes))  # no path has as many hops as nodes
     return max(lowest, 2 * round(wanted * nodes * (nodes - 1) / 2))

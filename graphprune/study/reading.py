@@ -1,6 +1,7 @@
 """Reading a study's file, by any number of processes, while another writes."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -150,6 +151,8 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     """
     try:
         address = f"{path.resolve().as_uri()}?mode={mode}"
+        if mode == "ro" and not os.access(path.parent, os.W_OK):
+            address += "&immutable=1"  # an archive: nobody writes, and no log can be made
         connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)
         connection.row_factory = sqlite3.Row
         if mode != "ro":

@@ -32,7 +32,7 @@ from graphprune.study.task import Edges
 from graphprune.timing import latency
 from graphprune.training import Settings, evaluate, train
 
-TRAIN = "graphprune.study_task:train_one"
+TRAIN = "graphprune.wiring_study.training_run:train_one"
 FORMS = ("compact", "masked")  # that graph networks may be trained in
 REPEATS = 10  # timed passes of each form
 
