@@ -8,6 +8,7 @@ import click
 
 from graphprune.model_commands import bench, compact, export, inspect
 from graphprune.options import RATIO, RUNS, resolve, shared
+from graphprune.processes import check_launch, from_main, is_main, part
 from graphprune.report_command import report
 from graphprune.shell import NEGATIVE, Commands, complain
 from graphprune.wiring_study.commands import study
@@ -100,26 +101,38 @@ def rgp(
     min_accuracy: float | None,
     **options: Any,
 ) -> None:
-    """Prune a network by a searched regular graph, train it, and compare it with controls."""
+    """Prune a network by a searched regular graph, train it, and compare it with controls.
+
+    One training may run on several GPUs or machines, a process for each:
+    accelerate launch --multi_gpu --num_processes 2 -m graphprune rgp ...
+    """
     from graphprune.printing import show_plan, show_run
     from graphprune.terminal import TerminalMonitor
 
+    check_launch()
     request, settings = resolve(options)
     if dry_run:
         from graphprune.inspection import inspect_request
 
-        show_plan(inspect_request(request, settings), as_json=as_json)
+        if is_main():
+            show_plan(inspect_request(request, settings), as_json=as_json)
         return
     from graphprune.experiment import run_rgp
-    from graphprune.run_folder import choose
+    from graphprune.run_folder import RunFolder, choose
 
-    folder = choose(out, RUNS / request.name, resume=resume)
-    with TerminalMonitor(quiet=quiet, verbose=verbose) as monitor:
+    usual = RUNS / request.name
+    chosen = str(choose(out, usual, resume=resume).target) if is_main() else ""
+    folder = RunFolder(Path(from_main(chosen, device=request.device)))
+    with TerminalMonitor(quiet=quiet or not is_main(), verbose=verbose) as monitor:
         record = run_rgp(request, settings, folder, monitor)
-    show_run(record, as_json=as_json)
     reached = record.values["accuracy"]["pruned"]
-    if min_accuracy is not None and reached < min_accuracy:
-        complain(f"accuracy {reached:.4f} is below --min-accuracy {min_accuracy}")
+    failed = min_accuracy is not None and reached < min_accuracy
+    if is_main():
+        show_run(record, as_json=as_json)
+        if failed:
+            complain(f"accuracy {reached:.4f} is below --min-accuracy {min_accuracy}")
+    part(request.device)
+    if failed:
         sys.exit(NEGATIVE)
 
 

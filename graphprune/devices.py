@@ -5,5 +5,5 @@ import torch
 
 def device_named(name: str) -> torch.device:
     """ "cpu", or what "auto" stands for here: an accelerator if there is one."""
-    found = torch.accelerator.current_accelerator() if name == "auto" else None
-    return found or torch.device("cpu")
+    there = name == "auto" and torch.accelerator.is_available()
+    return (torch.accelerator.current_accelerator() if there else None) or torch.device("cpu")

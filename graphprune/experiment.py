@@ -28,6 +28,7 @@ from graphprune.models import build_model
 from graphprune.monitor import Monitor, Silent
 from graphprune.nn import compact, count, plan, prune, prune_unstructured
 from graphprune.nn.pruning import check_graph
+from graphprune.processes import from_main, is_main, main_first
 from graphprune.records import Record
 from graphprune.request import Request
 from graphprune.results import Outcome, Rows, record_of, write_run
@@ -63,7 +64,7 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Job:
     tell = monitor or Silent()
     torch.set_num_threads(request.threads)
     tell.stage(f"reading {request.data}")
-    material = load_material(request)
+    material = main_first(lambda: load_material(request), device=request.device)
     dense = new_model(request, material.dataset)
     _check_model(dense, material)
     made, graph = make_plan(dense, request)
@@ -83,6 +84,9 @@ def run_rgp(
 ) -> Record:
     """Plan, search, prune, train and evaluate; leaves a whole run folder behind.
 
+    Several processes call it with equal arguments. Each plans, searches, trains on its part of
+    every batch and evaluates; the main one writes, counts and times while the others wait.
+
     Args:
         request: What to prune, on which data, beside which controls.
         settings: The recipe of the training; all networks see the same batches.
@@ -90,7 +94,7 @@ def run_rgp(
         monitor: Told of stages and progress.
 
     Returns:
-        The record that also stands in the folder.
+        The record that also stands in the folder, in every process.
 
     Raises:
         GraphPruneError: A part refused its input; the message names the culprit.
@@ -99,14 +103,15 @@ def run_rgp(
     began = time.monotonic()
     job = prepare(request, tell)
     settings = replace(settings, flip=settings.flip and job.material.dataset.flip)
+    if not is_main():
+        _train_all(job, settings, folder, tell)
+        return Record.from_json(from_main("", device=request.device))
     with folder.filling() as place:
-        curves, scores = {}, {}
-        for name in job.networks:
-            curves[name], scores[name] = _train(name, job, settings, folder, tell)
+        outcome = _train_all(job, settings, folder, tell)
         tell.stage("counting, timing and writing")
-        outcome = _outcome(job, settings, curves, scores)
         record = record_of(outcome, folder.target, seconds=time.monotonic() - began)
         write_run(outcome, record, place)
+    from_main(record.to_json(), device=request.device)
     return record
 
 
@@ -214,6 +219,14 @@ def _check_model(model: nn.Module, material: Material) -> None:
         raise MismatchError(
             f"the model must return (batch, {classes}) for {material.dataset.name}, got {got}"
         )
+
+
+def _train_all(job: Job, settings: Settings, folder: RunFolder, tell: Monitor) -> Outcome:
+    """Train the networks one after the other, in place."""
+    curves, scores = {}, {}
+    for name in job.networks:
+        curves[name], scores[name] = _train(name, job, settings, folder, tell)
+    return _outcome(job, settings, curves, scores)
 
 
 def _train(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from graphprune.processes import count_here
+
 if TYPE_CHECKING:
     from graphprune.model_request import ModelRequest
     from graphprune.request import Request
@@ -221,5 +223,6 @@ def resolve(options: dict[str, Any]) -> tuple["Request", "Settings"]:
 
 
 def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    """Cores for this process, of several on this machine its share."""
+    here = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, here // count_here())

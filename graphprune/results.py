@@ -21,6 +21,7 @@ from graphprune.graph_search import graph_values, write_graph_files
 from graphprune.mask import facts
 from graphprune.nn import count, masks_of
 from graphprune.nn.saving import save_pretrained
+from graphprune.processes import count as count_processes
 from graphprune.records import Record, write_text
 from graphprune.report import plot_curves, plot_masks
 from graphprune.request import Request
@@ -84,6 +85,7 @@ def record_of(outcome: Outcome, target: Path, *, seconds: float) -> Record:
             "accuracy": dict(outcome.accuracy),
             "networks": {name: _network_values(name, outcome) for name in outcome.networks},
             "test_images": len(outcome.dataset.test.labels),
+            "processes": count_processes(),
             "latency": _latency_values(outcome),
             "file_bytes": _file_bytes(outcome),
             "files": {name: str(target / path) for name, path in FILES.items()},

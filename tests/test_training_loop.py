@@ -2,12 +2,8 @@
 
 import copy
 import itertools
-import json
 import math
-import os
 import random
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -389,43 +385,3 @@ def test_evaluation_reads_the_masks():
     )
     score = evaluate(masked, pixels(BRIGHT, labels=[0]), plain())
     assert score.loss == pytest.approx(math.log(4 / 3), rel=1e-6)
-
-
-TWO_PROCESSES = """
-import json, sys, torch
-from torch import nn
-from graphprune.training import LabelledImages, Settings, train
-torch.manual_seed(0)
-images = torch.randint(0, 256, (64, 1, 8, 8), dtype=torch.uint8)
-data = LabelledImages(images, images[:, 0, 0, 0].long() % 3, torch.ones(1), torch.ones(1))
-model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
-rows = train(model, data, Settings(epochs=2, batch_size=32, augment=False))
-weights = model[1].weight.detach().double().flatten().tolist()
-sys.stdout.write(json.dumps([rows, weights]) + chr(10))
-"""
-
-
-@pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path):
-    script = tmp_path / "job.py"
-    script.write_text(TWO_PROCESSES)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    alone = subprocess.run(
-        [sys.executable, str(script)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-    )
-    launcher = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-    ]  # fmt: skip
-    together = subprocess.run(
-        [*launcher, str(script)], capture_output=True, text=True, check=True, env=environment
-    )
-    rows, weights = json.loads(alone.stdout)
-    found = [json.loads(line) for line in together.stdout.splitlines() if line.startswith("[[")]
-    assert len(found) == 2
-    for their_rows, their_weights in found:
-        assert their_weights == pytest.approx(weights, abs=1e-6)
-        assert their_rows[-1]["train_loss"] == pytest.approx(rows[-1]["train_loss"], abs=1e-6)

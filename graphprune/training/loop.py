@@ -14,6 +14,12 @@ from torch.nn.utils import parametrize
 
 from graphprune.errors import TrainingError
 from graphprune.training.checkpoints import Row, load_checkpoint, restore, save_checkpoint
+from graphprune.training.data_parallel import (
+    accelerator_for,
+    average_statistics,
+    check_alike,
+    prepared,
+)
 from graphprune.training.examples import Labelled, batches, shuffled
 from graphprune.training.settings import Settings
 
@@ -42,8 +48,12 @@ def train(
 
     All random choices of an epoch follow from the seed and the epoch's number, so a training
     resumed from its checkpoint ends with the same weights, bit for bit on a CPU. The global
-    random state is left as it was. In each of several processes, as `torchrun` starts them, it
-    trains on its part of every batch.
+    random state is left as it was.
+
+    In each of several processes, as `accelerate launch` starts them, it trains on its part of
+    every batch, and all end with equal weights. BatchNorm then normalises each part by itself;
+    its running statistics are averaged over the processes after every epoch. Augmentation and
+    dropout are drawn for each process. The main process writes the checkpoint, all read it.
 
     Args:
         model: Moved to the device and trained in place.
@@ -63,21 +73,26 @@ def train(
         TrainingError: The loss or a weight is no longer finite; the checkpoint holds the last
             good epoch.
         FileError: The checkpoint is damaged or cannot be written.
-        MismatchError: The checkpoint belongs to another training.
+        MismatchError: The checkpoint belongs to another training, or the processes differ in
+            their networks, data or checkpoints.
+        SpecError: A batch has fewer than two examples for each of several processes.
     """
-    accelerator = Accelerator(cpu=device == "cpu")
+    accelerator = accelerator_for(device, batch=min(settings.batch_size, len(data)))
     memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
     model.to(accelerator.device, memory_format=memory_format)  # type: ignore[call-overload]
     fingerprint = _fingerprint(model, data)
-    wrapped, optimizer = accelerator.prepare(model, _optimizer(model, settings))
-    rows: list[Row] = []
+    found = None
     if checkpoint is not None and checkpoint.exists():
         found = load_checkpoint(checkpoint, settings=settings, fingerprint=fingerprint)
+    rows: list[Row] = [] if found is None else found.rows
+    check_alike(f"{fingerprint} {settings} {rows}", device)
+    wrapped, optimizer = prepared(accelerator, model, _optimizer(model, settings))
+    if found is not None:
         restore(found, model, optimizer)
-        rows = found.rows
     data = data.to(accelerator.device)
     for epoch in range(len(rows), settings.epochs):
         row = _train_epoch(accelerator, wrapped, optimizer, data, settings, epoch)
+        average_statistics(accelerator, model)
         _check_finite(model, row, settings, checkpoint)
         if held_out is not None:
             score = evaluate(model, held_out, settings)
@@ -130,29 +145,29 @@ def _train_epoch(
     epoch: int,
 ) -> Row:
     steps = batches(len(data), settings.batch_size)
+    part, parts = accelerator.process_index, accelerator.num_processes
     rng = torch.Generator().manual_seed(_epoch_seed(settings.seed, epoch, "order"))
-    order = shuffled(
-        data,
-        settings.batch_size,
-        rng,
-        part=accelerator.process_index,
-        parts=accelerator.num_processes,
-    )
+    order = shuffled(data, settings.batch_size, rng, part=part, parts=parts)
+    chance, own = rng, ""
+    if part > 0:  # the parts of a batch share their order, but neither noise nor dropout
+        own = f" {part}"
+        chance = torch.Generator().manual_seed(_epoch_seed(settings.seed, epoch, "noise" + own))
+    even = min(settings.batch_size, len(data)) / parts  # parts may differ by one example
     totals = torch.zeros(3, device=accelerator.device, dtype=torch.float64)
     rate = settings.learning_rate
     with torch.random.fork_rng(_devices(accelerator.device)):
-        torch.manual_seed(_epoch_seed(settings.seed, epoch, "dropout"))
+        torch.manual_seed(_epoch_seed(settings.seed, epoch, "dropout" + own))
         model.train()
         for step, (raw, labels) in enumerate(order):
             rate = settings.learning_rate_at((epoch * steps + step) / (settings.epochs * steps))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            outputs = _forward(model, data.training_inputs(raw, settings, rng), settings)
+            outputs = _forward(model, data.training_inputs(raw, settings, chance), settings)
             loss = functional.cross_entropy(
                 outputs, labels, label_smoothing=settings.label_smoothing
             )
             optimizer.zero_grad()
-            accelerator.backward(loss)
+            accelerator.backward(loss * (len(labels) / even))
             optimizer.step()
             right = (outputs.detach().argmax(dim=1) == labels).sum()
             seen = torch.tensor(len(labels), device=totals.device)
