@@ -1,7 +1,7 @@
 """The page of `graphprune report`: studies and records from their folders and files."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,6 @@ def study_part(folder: Path) -> StudyPart:
         about, rows, graphs = reader.about(), reader.rows(), reader.graphs()
         done = [row["key"] for row in rows if row["status"] == "done"]
         details = reader.details(done[:MOST_CURVES])
-    found = findings(rows)
     return StudyPart(
         name=folder.resolve().name,
         settings=about["settings"],
@@ -89,31 +88,8 @@ def study_part(folder: Path) -> StudyPart:
         rows=rows,
         curves={key: body.get("curves", []) for key, body in details.items()},
         graphs=graphs,
-        associations=[association_row(each) for each in found["associations"]],
-        comparisons=found["comparisons"],
-        sentences=found["sentences"],
+        **findings(rows),
     )
-
-
-def association_row(association: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of a table: how a measure goes with accuracy, as `Association` has it."""
-    rank, slope = association["spearman"], association["slope"]
-    return {
-        "measure": association["measure"],
-        "runs": association["runs"],
-        "graphs": association["graphs"],
-        "from": association["lowest"],
-        "to": association["highest"],
-        "rank correlation": rank["value"],
-        "points per unit": slope["value"],
-        "low": slope["low"],
-        "high": slope["high"],
-        "p": slope["p"],
-        "p, adjusted": association["p_holm"],
-        "detectable slope": association["detectable"],
-        "seeds needed": association["seeds_needed"],
-        "reason": association["reason"],
-    }
 
 
 def run_part(folder: Path) -> RecordPart:

@@ -28,6 +28,9 @@ HEAVY = {
     "foolbox",
     "h5py",
     "sigmf",
+    "plotly",
+    "pyarrow",
+    "ray",
 }
 
 
@@ -44,6 +47,9 @@ HELP = [
     ("graphprune", []),
     ("graphprune", ["rgp"]),
     ("graphprune", ["graph"]),
+    ("graphprune", ["study"]),
+    ("graphprune", ["study", "resume"]),
+    ("graphprune", ["report"]),
     *(("ggt", [name] if name else []) for name in ("", "train", "attack", "detect", "bench")),
     *(("signet", [name] if name else []) for name in ("", "generate", "train", "classify")),
 ]

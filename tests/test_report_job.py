@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from graphprune.commands import main
 from graphprune.graph import write_graph
 from graphprune.records import Record
-from graphprune.report_job import association_row, part_of
+from graphprune.report_job import part_of
 from graphprune.study.engine import Ended
 from graphprune.study.reading import FILE
 from graphprune.study.store import Store
@@ -77,22 +77,6 @@ def test_a_run_folder_comes_with_curves_and_graph_and_a_record_alone(run):
     assert part.graph == {"nodes": 4, "edges": [[0, 1], [0, 3], [1, 2], [2, 3]]}
     alone = part_of(run / "record.json")
     assert (alone.record, alone.graph) == (part.record, None)
-
-
-def test_an_association_becomes_one_line():
-    none = {"value": None, "low": None, "high": None, "p": None}
-    slope = {"value": -2.0, "low": -3.0, "high": -1.0, "p": 0.01}
-    row = association_row(
-        {
-            "measure": "aspl", "runs": 9, "graphs": 3, "lowest": 1.0, "highest": 2.0,
-            "spearman": none, "slope": slope, "p_holm": 0.08, "detectable": 1.5,
-            "seeds_needed": 4, "reason": None, "by_stratum": [{}],
-        }
-    )  # fmt: skip
-    assert row["points per unit"] == -2.0
-    assert (row["low"], row["high"], row["p"], row["p, adjusted"]) == (-3.0, -1.0, 0.01, 0.08)
-    assert row["rank correlation"] is None
-    assert not any(isinstance(value, dict | list) for value in row.values())
 
 
 def call(*words, status=0):

@@ -177,10 +177,10 @@ def test_statistics_are_tables_and_intervals_beside_zero():
         comparisons=[comparison(), comparison("dense", 0.5, degree=None, level=None)],
     )
     page, text = own(part), words(part)
-    assert "ASPLaccuracy2063-0.50 (-0.75 to -0.38)-0.25 (-0.50 to -0.12)" in text
+    assert "ASPL2063-0.50 (-0.75 to -0.38)-0.25 (-0.50 to -0.12)" in text
     assert "-2.00 (-2.25 to -1.88)<0.0010.0620.755" in text
     assert "degree 42063-0.50" in text.replace("\N{EN SPACE}", "")
-    assert "diameter: it does not vary" in text
+    assert "diameter: it does not vary" in text and "Association of accuracy with" in text
     assert (
         "searched, degree 4, level 2.250random-regularaccuracy31.50 (0.50 to 2.50)0.031" in text
     )
@@ -192,6 +192,13 @@ def test_statistics_are_tables_and_intervals_beside_zero():
     line = {"name": "ASPL", "value": -0.5, "low": -0.75, "high": -0.375}
     assert measures["groups"][0]["lines"] == [line]
     assert [one["value"] for one in families["groups"][0]["lines"]] == [1.5, 0.5]
+
+
+def test_measures_of_several_outcomes_are_told_apart():
+    other = association("aspl", outcome="train_accuracy")
+    text = words(study([run(1)], associations=[association(), other]))
+    assert "ASPL, accuracy20" in text and "ASPL, training20" in text
+    assert "Association of accuracy and training with measures" in text
 
 
 def test_statistics_of_other_fields_are_shown_as_they_are():

@@ -64,7 +64,8 @@ def with_slope(association, **changes):
     [
         (
             None,
-            "with graphs that scatter like these, no number of seeds would tell one of the size found.",
+            "with graphs that scatter like these, no number of seeds would tell one of the "
+            "size found.",
         ),
         (2, "one of the size found is no smaller."),
         (3, "one of the size found is no smaller."),

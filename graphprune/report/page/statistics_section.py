@@ -35,14 +35,15 @@ def _plain(caption: str, rows: Sequence[Row]) -> Markup:
 
 
 def _associations(rows: Sequence[Row]) -> list[Markup | None]:
-    heads = ["measure", "outcome", "runs", "graphs", "seeds", "rank correlation"]
+    outcomes = list(dict.fromkeys(_name(row.get("outcome")) for row in rows))
+    heads = ["measure", "runs", "graphs", "seeds", "rank correlation"]
     heads += ["partial correlation", "points per unit", "p", "p, adjusted"]
     heads += ["detectable", "seeds needed"]
     body = []
     for row in rows:
-        body.append(_association(row, _name(row.get("measure")), _name(row.get("outcome"))))
+        body.append(_association(row, _measure(row, len(outcomes) > 1)))
         body += [
-            _association(part, f"\N{EN SPACE}{_fixed(part.get('fixed', {}))}", "")
+            _association(part, f"\N{EN SPACE}{_fixed(part.get('fixed', {}))}")
             for part in row.get("by_stratum", ())
         ]
     note = (
@@ -50,7 +51,8 @@ def _associations(rows: Sequence[Row]) -> list[Markup | None]:
         "measure, with its p value. Detectable: the smallest such slope that this design would "
         "see. Below each measure: the same within each group of equal degree."
     )
-    table = plain_table("Association of outcomes with measures", heads, body, note=note)
+    caption = f"Association of {' and '.join(outcomes)} with measures"
+    table = plain_table(caption, heads, body, note=note)
     reasons = [
         tag("li", f"{_name(row.get('measure'))}: {row['reason']}")
         for row in rows
@@ -59,11 +61,16 @@ def _associations(rows: Sequence[Row]) -> list[Markup | None]:
     return [_correlations(rows), table, tag("ul", reasons) if reasons else None]
 
 
-def _association(row: Row, name: str, outcome: str) -> list[Any]:
+def _measure(row: Row, several: bool) -> str:
+    """Name of a measure, with the outcome where there are several."""
+    outcome = f", {_name(row.get('outcome'))}" if several else ""
+    return _name(row.get("measure")) + outcome
+
+
+def _association(row: Row, name: str) -> list[Any]:
     slope, detectable = row["slope"], row.get("detectable")
     return [
         name,
-        outcome,
         *(row.get(key) for key in ("runs", "graphs", "seeds")),
         _estimate(row.get("spearman") or {}),
         _estimate(row.get("partial") or {}),
@@ -77,9 +84,10 @@ def _association(row: Row, name: str, outcome: str) -> list[Any]:
 
 def _correlations(rows: Sequence[Row]) -> Markup | None:
     groups = []
+    several = len({row.get("outcome") for row in rows}) > 1
     for key, name in (("spearman", "rank correlation"), ("partial", "partial correlation")):
         lines = [
-            Estimated(_name(row.get("measure")), one["value"], one.get("low"), one.get("high"))
+            Estimated(_measure(row, several), one["value"], one.get("low"), one.get("high"))
             for row in rows
             if (one := row.get(key) or {}).get("value") is not None
         ]
