@@ -29,7 +29,7 @@ class Worker:
         """`threads`: of every library in the process; None: as the libraries choose."""
         context = multiprocessing.get_context("spawn")
         self.pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin)
-        with _environment(dict.fromkeys(THREADS, str(threads)) if threads else {}):
+        with environment(dict.fromkeys(THREADS, str(threads)) if threads else {}):
             self._pid: Future[int] = self.pool.submit(os.getpid)  # starts the process
 
     @property
@@ -50,7 +50,7 @@ class Worker:
 
 
 @contextlib.contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+def environment(changes: Mapping[str, str]) -> Iterator[None]:
     """Environment variables that a process started meanwhile gets."""
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)

@@ -24,20 +24,22 @@ def study(
     rows = []
     for degree in degrees:
         lengths = np.linspace(1.5, 2.5, graphs) + (6 - degree) / 4
-        offsets = graph_scatter * rng.normal(size=graphs)
+        offsets = graph_scatter * rng.normal(size=(graphs, seeds if own_graphs else 1))
+        offsets = np.broadcast_to(offsets, (graphs, seeds))
         shifts, turns = rng.normal(size=(2, seeds)) * [[seed_shift], [slope_scatter]]
         scatter = run_scatter * rng.normal(size=(graphs, seeds))
         for g, length in enumerate(lengths.tolist()):
             for s in range(seeds):
                 aspl = length + (0.001 * rng.normal() if own_graphs else 0.0)
-                points = 50 + degree + (slope + turns[s]) * (aspl - 2) + offsets[g] + shifts[s]
+                points = 50 + degree + (slope + turns[s]) * (aspl - 2)
+                points += offsets[g, s] + shifts[s] + scatter[g, s]
                 rows.append(
                     row(
                         degree=degree,
                         level=length,
                         seed=s,
                         graph=f"graph-{degree}-{g}" + f"-{s}" * own_graphs,
-                        accuracy=(points + scatter[g, s]) / 100,
+                        accuracy=points / 100,
                         aspl=aspl,
                         clustering=0.1 * length**2,
                         diameter=3,

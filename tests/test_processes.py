@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from graphprune import processes
 from graphprune.commands import main
 from graphprune.errors import SpecError
-from graphprune.options import _cores
+from graphprune.options import cores
 from graphprune.processes import (
     RANK,
     SIZE,
@@ -74,12 +74,12 @@ def test_what_is_no_count_means_alone(monkeypatch, value):
 
 
 def test_processes_on_one_machine_share_its_cores(monkeypatch):
-    whole = _cores()
+    whole = cores()
     start_as(monkeypatch, 0, 64)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    assert _cores() == max(1, whole // 2)
+    assert cores() == max(1, whole // 2)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(4 * whole))
-    assert _cores() == 1
+    assert cores() == 1
 
 
 def test_a_launch_that_started_one_process_of_several_is_refused(monkeypatch):

@@ -1,81 +1,14 @@
-"""Pages in a real browser: drawn, quiet, sorted, filtered, pointed at, printed, narrow."""
+"""The page of a study in a real browser: drawn, quiet, sorted, pointed at, printed, narrow."""
 
 import re
-import shutil
-from contextlib import contextmanager
 
 import pytest
-from report_pages import (
-    association,
-    circulant,
-    comparison,
-    curve,
-    detection_record,
-    failed,
-    pruning_record,
-    record,
-    run,
-    signal_record,
-    study,
-    whole_study,
-)
+from browser_places import POINTS, WINDOW, column, section
+from report_pages import whole_study
 
-from graphprune.report.page import RecordPart, write_report
+pytest_plugins = ("report_browsers",)
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE = 60_000  # ms; a busy machine takes long to read Plotly
-WINDOW = {"width": 1200, "height": 900}
-POINTS = ".plot .scatterlayer .trace .points path.point"
 WHOLE = whole_study()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One browser for all tests of this file."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser is installed: none of {', '.join(BROWSERS)}")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=found, args=ARGUMENTS, timeout=PATIENCE
-        )
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def show(browser, tmp_path_factory):
-    """Open pages of parts; at the end nothing was complained of, nobody was asked."""
-
-    @contextmanager
-    def opened(*parts):
-        path = tmp_path_factory.mktemp("page") / "report.html"
-        write_report(parts, path, title="Report")
-        page = browser.new_page(viewport=WINDOW)
-        page.set_default_timeout(PATIENCE)
-        complaints, requests = [], []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri(), timeout=PATIENCE)
-        yield page
-        page.close()
-        assert complaints == []
-        own = (path.as_uri(), "data:", "blob:")
-        assert [url for url in requests if not url.startswith(own)] == []
-
-    return opened
 
 
 @pytest.fixture(scope="module")
@@ -95,18 +28,6 @@ def page(whole):
     whole.evaluate("document.activeElement?.blur()")
     sort_by(whole, "status")
     sort_by(whole, "run")
-
-
-def section(page, kind):
-    """The part of the page that one script draws."""
-    return page.locator(f'[data-draw="{kind}"]')
-
-
-def column(page, name):
-    """Texts of a column of the table of runs, as shown."""
-    heads = page.locator(".runs thead th").all_inner_texts()
-    at = next(i for i, text in enumerate(heads) if text.split()[0] == name)
-    return page.locator(f".runs tbody tr td:nth-child({at + 1})").all_inner_texts()
 
 
 def sort_by(page, name):
@@ -330,82 +251,3 @@ def test_a_dark_window_has_dark_plots_but_paper_is_white(page):
     page.emulate_media(media="print")
     page.wait_for_function(f"{paper} === 'rgb(255, 255, 255)'")
     assert page.evaluate(body) == "rgb(255, 255, 255)"
-
-
-def test_statistics_are_drawn_beside_zero(show):
-    part = study(
-        [run(1)],
-        associations=[association("aspl", -0.5), association("clustering", 0.25)],
-        comparisons=[comparison(), comparison("ring", -0.5, low=None, high=None)],
-    )
-    with show(part) as page:
-        forest = section(page, "forest")
-        assert [forest.nth(at).locator(POINTS).count() for at in range(2)] == [4, 2]
-        bars = [forest.nth(at).locator("path.xerror").count() for at in range(2)]
-        assert bars == [4, 1]
-        names = forest.first.locator(".ytick text").all_text_contents()
-        assert names == ["ASPL", "clustering"]
-        assert forest.first.locator(".xzl").count() == 1
-
-
-def test_records_are_drawn(show):
-    curves = [{"network": name} | row for name in ("pruned", "dense") for row in curve(0.75)]
-    parts = [
-        RecordPart(pruning_record(), curves, {"nodes": 12, "edges": circulant(4)}),
-        RecordPart(detection_record()),
-        RecordPart(signal_record()),
-        RecordPart(record("other", {"a": [1, 2]})),
-    ]
-    with show(*parts) as page:
-        assert section(page, "curves").locator(".trace path.js-line").count() == 2
-        names = section(page, "curves").locator(".legendtext").all_text_contents()
-        assert names == ["dense", "searched graph"]
-        assert section(page, "graph").locator("svg.graph circle").count() == 12
-        assert section(page, "graph").locator("svg.graph text").count() == 12
-        lines = section(page, "lines")
-        assert [lines.nth(at).locator(POINTS).count() for at in range(4)] == [3, 2, 6, 2]
-        assert page.locator("td.heat").count() > 10
-        section(page, "curves").locator("[name=quantity]").select_option("train_loss")
-        assert (
-            "loss on training data"
-            in section(page, "curves").locator(".infolayer").text_content()
-        )
-
-
-LITTLE = {
-    "empty": [],
-    "failed": [failed(1), failed(2, None)],
-    "waiting": [run(1, status="waiting")],
-    "one": [run(1)],
-    "dense": [run(1, family="dense", degree=None, aspl=None)],
-    "bare": [run(1, accuracy=None, train_accuracy=None, aspl=None)],
-    "odd": [{"status": "done", "family": "odd <b>", "accuracy": 0.5, "aspl": 1.0, "new": [1]}],
-}
-
-
-def test_studies_with_little_in_them_are_shown_without_complaint(show):
-    curves = {run(1)["key"]: curve(0.5)}
-    parts = [study(rows, name=name, curves=curves) for name, rows in LITTLE.items()]
-    with show(*parts) as page:
-        for number, (name, rows) in enumerate(LITTLE.items(), 1):
-            part = page.locator(f"#part-{number}")
-            assert part.locator("h2").inner_text() == f"Study {name}"
-            assert part.locator(".runs tbody tr").count() == len(rows)
-        odd = section(part, "measure").locator(".legendtext").all_text_contents()
-        assert odd == ["odd <b>"]
-
-
-def test_a_large_study_is_paged_and_drawn_in_part(show):
-    rows = [
-        run(position, accuracy=0.5 + position % 997 / 5000, level=2.0 + position % 3)
-        for position in range(1, 4001)
-    ]
-    with show(study(rows)) as page:
-        assert page.locator(".runs tbody tr").count() == 50
-        page.locator(".pager button", has_text="Next").click()
-        assert column(page, "run")[0] == "51"
-        assert "Runs 51 to 100 of 4,000 runs." in page.locator(".told").inner_text()
-        note = section(page, "measure").locator(".note").inner_text()
-        drawn = int(re.match(r"([\d,]+) of 4,000", note)[1].replace(",", ""))
-        assert 2500 < drawn < 3500
-        assert section(page, "measure").locator(POINTS).count() == drawn + 3

@@ -264,7 +264,8 @@ def test_other_records_are_tables_to_be_opened():
     text = words(part)
     assert "speed2.5" in text and "ab c12" in text.replace("1 rows", "") and "nodes64" in text
     assert "/tmp/y" not in text
-    assert "<details open>" in own(part)
+    assert "<details open>" in own(part) and 'class="screen"' not in own(part)
+    assert '<details class="screen"><summary>All values' in own(RecordPart(signal_record()))
 
 
 @pytest.mark.parametrize("command", ["rgp", "ggt bench", "signet bench", "graphprune bench"])

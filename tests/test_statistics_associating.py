@@ -91,6 +91,7 @@ def test_equal_seeds_give_equal_answers_and_others_do_not():
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(random):
     rows = study(degrees=(4, 6), graphs=4, **NOISY)
+    rows = [r | {"accuracy": round(r["accuracy"], 2)} for r in rows]  # many are equal
     mixed = random.sample(rows, len(rows))
     assert figures(associate(mixed, resamples=100)) == figures(associate(rows, resamples=100))
 

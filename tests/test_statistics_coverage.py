@@ -26,7 +26,7 @@ REGIMES = {
     "runs": {"run_scatter": 0.5},
     "graphs": {"graph_scatter": 0.5, "run_scatter": 0.1},
     "both": {"graph_scatter": 0.3, "run_scatter": 0.5, "seed_shift": 1.0},
-    "seeds": {"slope_scatter": 1.0, "run_scatter": 0.3},
+    "seeds": {"slope_scatter": 0.5, "run_scatter": 0.3},
 }
 DESIGNS = {
     "small": {},
@@ -40,15 +40,13 @@ DESIGNS = {
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize("regime", REGIMES)
 def test_intervals_cover_whatever_scatters(design, regime):
-    covered, _ = shares(500, slope=-1.0, **REGIMES[regime], **DESIGNS[design])
-    assert covered > 0.87
+    covered, _ = shares(300, slope=-1.0, **REGIMES[regime], **DESIGNS[design])
+    assert covered > 0.88
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("design", DESIGNS)
 @pytest.mark.parametrize("regime", ["runs", "graphs", "both"])
 def test_chance_is_seen_one_time_in_twenty(design, regime):
-    if design == "own graphs" and regime != "runs":
-        pytest.skip("levels that scatter are no graphs that do")
-    _, seen = shares(1000, **REGIMES[regime], **DESIGNS[design], resamples=199)
-    assert seen == pytest.approx(0.05, abs=0.02)
+    _, seen = shares(600, **REGIMES[regime], **DESIGNS[design], resamples=199)
+    assert seen == pytest.approx(0.05, abs=0.027)

@@ -85,8 +85,9 @@ def test_incomplete_studies_have_their_seeds_taken_out_too():
 
 
 def test_graphs_of_one_seed_each_are_taken_by_level():
-    own = scatter(sample_of(study(own_graphs=True, run_scatter=0.5, seeds=4)))
-    shared = scatter(sample_of(study(run_scatter=0.5, seeds=4)))
+    rows = study(run_scatter=0.5, seeds=4)
+    shared = scatter(sample_of(rows))
+    own = scatter(sample_of([r | {"graph": f"{r['graph']}-{r['seed']}"} for r in rows]))
     assert own.freedom == shared.freedom == 4
     assert own.run == pytest.approx(shared.run, rel=0.01)
 

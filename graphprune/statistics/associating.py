@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphprune.errors import SpecError
 from graphprune.statistics import power
 from graphprune.statistics.association import Association, Estimate, StratumAssociation
+from graphprune.statistics.intervals import bounds_of, stretch
 from graphprune.statistics.moments import Columns, statistics_of
 from graphprune.statistics.names import name_of
 from graphprune.statistics.resampling import affordable, resampled
-from graphprune.statistics.selection import Numbers, Row, Runs, Sample
+from graphprune.statistics.selection import Row, Runs, Sample
 from graphprune.statistics.shuffling import log_orders, shuffled
 from graphprune.statistics.sufficiency import why_nothing
 
-LEAST_DEFINED = 0.5  # share of resamples in which a statistic has to be defined
-NO_SCATTER = 1e-12  # relative width of an interval that is none
 _POWER = ("noise", "run_noise", "graph_noise", "detectable", "seeds_needed")
 
 
@@ -34,8 +34,8 @@ def associate(
     """How closely a measure of graphs goes with an outcome of their networks.
 
     Only finished runs of graph networks count, and only those with both values. Runs are
-    compared within strata: equal degrees, unless told otherwise. Intervals are percentiles of
-    `resampling.resampled`, p values those of `shuffling.shuffled`, power that of `power`.
+    compared within strata: equal degrees, unless told otherwise. `intervals`, `shuffling`
+    and `power` say where intervals, p values and power come from.
 
     Args:
         rows: A study's runs, one mapping of plain values each.
@@ -69,14 +69,16 @@ def association_of(
     if not len(sample.raw):
         return Association(**found, **_nothing())
     taken = affordable(resamples, len(sample.raw)) if reason is None else 0
-    spearman, partial, slope, *alone = _estimates(sample, taken, confidence, seed)
+    scatter = power.scatter(sample)
+    estimates = _estimates(sample, scatter.run, taken, confidence, seed)
+    spearman, partial, slope, *alone = estimates
     return Association(
         **found,
         resamples=taken,
         spearman=spearman,
         partial=partial,
         slope=slope,
-        **_power(sample, slope, reason),
+        **_power(sample, scatter, slope, reason),
         by_stratum=_strata(sample, alone),
     )
 
@@ -118,35 +120,46 @@ def _nothing() -> dict[str, Any]:
     return none | dict.fromkeys(_POWER) | {"resamples": 0, "by_stratum": ()}
 
 
-def _estimates(sample: Sample, resamples: int, confidence: float, seed: int) -> list[Estimate]:
+def _estimates(
+    sample: Sample, run: float | None, resamples: int, confidence: float, seed: int
+) -> list[Estimate]:
     """One estimate for each column of `statistics_of`; without resamples, values alone."""
     columns = Columns(sample)
     whole = columns.of(np.ones((1, len(sample.raw))))
-    values = statistics_of(whole, whole)[0]
+    values = statistics_of(whole, whole)[0].tolist()
     if not resamples:
         return [Estimate(_number(value)) for value in values]
     draws = resampled(sample, columns, resamples, seed)
     chances = shuffled(sample, affordable(resamples, int(sample.graph.max()) + 1), seed)
+    strata = range(len(sample.strata))
+    parts = [(draws[:, 2], whole.xx.sum(), sample.stratum >= 0)]
+    parts += [(draws[:, 4 + 2 * k], whole.xx[0, k], sample.stratum == k) for k in strata]
+    factors = [
+        stretch(slopes, _run_error(run, spread), _freedom(sample, used), confidence)
+        for slopes, spread, used in parts
+    ]
+    bounds = bounds_of(values, draws, factors, confidence)
     return [
-        Estimate(_number(value), *_interval(value, drawn, confidence), p)
-        for value, drawn, p in zip(values, draws.T, chances, strict=True)
+        Estimate(_number(value), *ends, p)
+        for value, ends, p in zip(values, bounds, chances, strict=True)
     ]
 
 
-def _interval(
-    value: float, drawn: Numbers, confidence: float
-) -> tuple[float | None, float | None]:
-    """Percentiles of the resamples in which the statistic is defined."""
-    defined = drawn[np.isfinite(drawn)]
-    if not np.isfinite(value) or len(defined) < LEAST_DEFINED * len(drawn):
-        return None, None
-    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
-    return (low, high) if high - low > NO_SCATTER * abs(value) else (None, None)
+def _run_error(run: float | None, spread: float) -> float | None:
+    """Standard error of a slope from the scatter of runs, in points per unit of the measure."""
+    return None if run is None or spread <= 0 else run / math.sqrt(spread)
 
 
-def _power(sample: Sample, slope: Estimate, reason: str | None) -> dict[str, Any]:
+def _freedom(sample: Sample, used: NDArray[np.bool_]) -> int:
+    """Graphs of some strata less their means and a slope; at least 1."""
+    graphs, strata = (len(set(c[used].tolist())) for c in (sample.graph, sample.stratum))
+    return max(1, graphs - strata - 1)
+
+
+def _power(
+    sample: Sample, found: power.Scatter, slope: Estimate, reason: str | None
+) -> dict[str, Any]:
     """Scatter, and what the design sees where anything can be said."""
-    found = power.scatter(sample)
     able = reason is None and log_orders(sample) >= -math.log(power.LEVEL)
     values = (
         found.between_seeds,

@@ -28,8 +28,8 @@ def resampled(sample: Sample, columns: Columns, resamples: int, seed: int) -> Nu
     Seeds are drawn with replacement, as many as there are, and so are graphs, each among those
     of its own strata; a run counts as often as its seed times as often as its graph.
 
-    Its intervals are never much too narrow, whichever of graphs, seeds and single runs
-    scatters; where single runs alone do, they are up to 1.7 times too wide.
+    Percentiles of it allow for the scatter of graphs, of seeds and of single runs, whichever it
+    is; where single runs alone scatter, they are up to 1.7 times too wide.
 
     Source: Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1:386 (2007).
     """

@@ -1,10 +1,10 @@
 """Shuffled studies: what would be seen of a measure that had nothing to do with the outcome."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 from scipy.stats import rankdata
 
 from graphprune.statistics.resampling import batches, exchangeable
@@ -57,14 +57,13 @@ def log_orders(sample: Sample) -> float:
     total = 0.0
     for members in _groups(sample):
         _, ties = np.unique(means[members], return_counts=True)
-        total += math.lgamma(len(members) + 1) - sum(math.lgamma(n + 1) for n in ties.tolist())
+        total += float(gammaln(len(members) + 1) - gammaln(ties + 1).sum())
     return total
 
 
 def _groups(sample: Sample) -> list[Codes]:
     """Graphs among which the measure is dealt; see `shuffled`."""
-    pairs = len(set(zip(sample.graph.tolist(), sample.seed.tolist(), strict=True)))
-    if pairs == int(sample.graph.max()) + 1:
+    if joined(sample.graph, sample.seed).max() == sample.graph.max():
         by_seed = replace(sample, stratum=joined(sample.stratum, sample.seed))
         groups = exchangeable(by_seed)
         if min(len(members) for members in groups) > 1:

@@ -1,5 +1,6 @@
 """Studies: many runs of a function, kept in one file, each computed once, here or elsewhere."""
 
+from graphprune.study.cluster import RayEngine as RayEngine
 from graphprune.study.driver import drive as drive
 from graphprune.study.engine import Ended as Ended
 from graphprune.study.engine import Engine as Engine

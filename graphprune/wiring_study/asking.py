@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from graphprune.options import RATES, SMALL, USUAL, cores
+from graphprune.options import RATES, SMALL, USUAL
 from graphprune.training import Settings
 from graphprune.training.precision import usual_precision
 from graphprune.whole_folder import check_free
@@ -30,8 +30,6 @@ def asked_for(options: Mapping[str, Any]) -> tuple[StudyRequest, StudyRecipe, St
         SpecError: An option is out of range, or options do not go together.
     """
     place = changed(StudyPlace(), options)
-    if options["jobs"] is None and place.engine == "local":
-        place = replace(place, jobs=max(1, cores() // place.threads))
     usual = {**USUAL, **(SMALL if options["data"] == "digits" else {})}
     given = {name: options[name] for name in SETTINGS if options[name] is not None}
     chosen = {
@@ -68,7 +66,9 @@ def changed(place: StudyPlace, options: Mapping[str, Any]) -> StudyPlace:
     """
     given = {name: options[name] for name in PLACE if options.get(name) is not None}
     if given.get("engine", place.engine) != place.engine:
-        place = replace(place, address=None, gpus_per_run=0.0, engine=given["engine"])
+        place = replace(
+            place, address=None, gpus_per_run=0.0, jobs=None, engine=given["engine"]
+        )
     return replace(place, **given)
 
 

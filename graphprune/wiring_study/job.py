@@ -12,6 +12,7 @@ from graphprune.graph.files import sorted_edges
 from graphprune.models import build_model
 from graphprune.monitor import Monitor, Silent
 from graphprune.nn import plan
+from graphprune.options import cores
 from graphprune.records import Record
 from graphprune.results import plain
 from graphprune.study import Engine, LocalEngine, Store, Task, drive
@@ -150,12 +151,20 @@ def engine_of(place: StudyPlace) -> Engine:
         SpecError: Its library is not installed, or nobody answers at the address.
     """
     if place.engine == "local":
-        return LocalEngine(place.jobs, threads=place.threads)
+        return LocalEngine(jobs_of(place), threads=place.threads)
     from graphprune.study.cluster import RayEngine
 
     return RayEngine(
-        address=place.address, threads=place.threads, gpus_per_run=place.gpus_per_run
+        address=place.address,
+        threads=place.threads,
+        gpus_per_run=place.gpus_per_run,
+        jobs=place.jobs,
     )
+
+
+def jobs_of(place: StudyPlace) -> int:
+    """Runs at a time on this machine."""
+    return place.jobs or max(1, cores() // place.threads)
 
 
 def check_folder(folder: Path) -> None:
@@ -247,7 +256,7 @@ def dry_run(
         "runs": len(tasks),
         "graphs": len(graphs),
         "seconds_a_run": seconds,
-        "hours": total / 3600 / place.jobs,
+        "hours": total / 3600 / jobs_of(place),
         "levels": {str(degree): list(levels) for degree, levels in made.levels.items()},
         "notes": list(made.notes),
         "cells": [asdict(cell) for cell in made.cells],
@@ -257,7 +266,7 @@ def dry_run(
         settings={
             "request": plain(request),
             "recipe": recipe_values(recipe),
-            "place": plain(place),
+            "place": plain(place) | {"jobs": jobs_of(place)},
         },
         values=values,
         seconds=time.monotonic() - began,

@@ -69,7 +69,8 @@ class StudyRecipe:
 class StudyPlace:
     """Where and how the runs of a study are done; results do not depend on it.
 
-    `jobs` counts runs at a time of the engine "local", `threads` the CPU threads of each.
+    `jobs` counts runs at a time (None: as many as the engine has room for, one a core of this
+    machine), `threads` the CPU threads of each.
     `latency_batch` is the number of images in a timed pass (0: nothing is timed). `retries`
     counts attempts beyond the first. `address` and `gpus_per_run` are for the engine "ray".
 
@@ -78,7 +79,7 @@ class StudyPlace:
     """
 
     engine: str = "local"
-    jobs: int = 1
+    jobs: int | None = None
     threads: int = 1
     device: str = "cpu"
     data_dir: Path | None = None
@@ -95,11 +96,10 @@ class StudyPlace:
         if self.device not in ("cpu", "auto"):
             raise SpecError(f"device must be cpu or auto, got {self.device!r}")
         for name, least in (("jobs", 1), ("threads", 1), ("latency_batch", 0), ("retries", 0)):
-            if getattr(self, name) < least:
-                raise SpecError(
-                    f"{name.replace('_', ' ')} must be at least {least}, "
-                    f"got {getattr(self, name)}"
-                )
+            value = getattr(self, name)
+            if value is not None and value < least:
+                words = name.replace("_", " ")
+                raise SpecError(f"{words} must be at least {least}, got {value}")
         if self.gpus_per_run < 0:
             raise SpecError(f"gpus per run must be at least 0, got {self.gpus_per_run}")
 

@@ -41,7 +41,7 @@ def study_record(folder: Path, *, runs: bool = True) -> Record:
             "driven": driven(folder),
             "groups": reader.groups(),
             "failures": reader.failures(MOST_SHOWN),
-            "seconds_left": seconds_left(reader, place.get("jobs", 1)),
+            "seconds_left": seconds_left(reader, place.get("jobs")),
             "created": about["created"],
         }
         rows = reader.rows() if runs or sum(counts.values()) <= MOST_JUDGED else []
@@ -94,16 +94,7 @@ def _hours(seconds: float) -> str:
 
 def groups_table(groups: Sequence[Mapping[str, Any]]) -> Table:
     """Runs by family, degree and level."""
-    columns = (
-        "family",
-        "degree",
-        "ASPL wanted",
-        "ASPL",
-        "done",
-        "accuracy",
-        "range",
-        "s a run",
-    )
+    columns = ("family", "degree", "wanted", "ASPL", "done", "accuracy", "range in %")
     table = new_table("", columns)
     for group in groups:
         name = group["family"] or "-"
@@ -112,6 +103,9 @@ def groups_table(groups: Sequence[Mapping[str, Any]]) -> Table:
         done = f"{group['done']} of {group['runs']}"
         if group["failed"]:
             done += f", {group['failed']} failed"
+        spread = "-"
+        if group["done"] > 1 and group["least"] is not None:
+            spread = f"{100 * group['least']:.2f}-{100 * group['most']:.2f}"
         table.add_row(
             name,
             "-" if group["degree"] is None else str(group["degree"]),
@@ -119,10 +113,7 @@ def groups_table(groups: Sequence[Mapping[str, Any]]) -> Table:
             _number(group["aspl"], ".4f"),
             done,
             _percent(group["accuracy"]),
-            "-"
-            if group["done"] < 2
-            else f"{_percent(group['least'])} to {_percent(group['most'])}",
-            _number(group["seconds"], ".1f"),
+            spread,
         )
     return table
 

@@ -22,14 +22,15 @@ class StudyWatcher:
 
     On a terminal it shows a live table of what runs, what is done and the time left; with
     `verbose` a line for each attempt, with `as_json` one JSON object a line instead, anywhere;
-    with `quiet` nothing. `reader` is asked for counts, `jobs` runs are done at a time.
+    with `quiet` nothing. `reader` is asked for counts; `jobs` runs are done at a time (None: as
+    many as run when somebody asks).
     """
 
     def __init__(
         self,
         reader: Reader,
         *,
-        jobs: int,
+        jobs: int | None,
         quiet: bool = False,
         verbose: bool = False,
         as_json: bool = False,
@@ -157,7 +158,7 @@ def live_table(
     return table
 
 
-def seconds_left(reader: Reader, jobs: int) -> float | None:
+def seconds_left(reader: Reader, jobs: int | None) -> float | None:
     """Seconds that the runs not yet done will take, from the mean of their family's.
 
     None before the first run is done.
@@ -170,7 +171,7 @@ def seconds_left(reader: Reader, jobs: int) -> float | None:
     for group in reader.groups():
         open_runs = group["runs"] - group["done"] - group["failed"]
         left += open_runs * (means.get(group["family"] or "") or usual)
-    return left / jobs
+    return left / (jobs or max(1, reader.counts()["running"]))
 
 
 def duration(seconds: float) -> str:

@@ -31,7 +31,8 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 )
-"""A browser that reads the page asks nobody for anything, whatever the page says."""
+"""A browser that reads the page asks nobody for anything, whatever the page says; tests may
+evaluate expressions in it."""
 
 
 def document(title: str, names: Sequence[tuple[str, str]], sections: Sequence[Markup]) -> str:

@@ -38,7 +38,7 @@ def record_section(part: RecordPart, name: str) -> Markup:
         shown,
         tag("h3", "Settings, versions, machine"),
         folded("Settings", facts(record.settings)),
-        folded("All values", _values(record.values), open_=not shown),
+        folded("All values", _values(record.values), open_=not shown, printed=not shown),
         folded("Versions", facts(record.versions)),
         folded("Machine", facts(record.machine)),
         class_="part",

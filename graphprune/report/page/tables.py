@@ -68,9 +68,10 @@ def flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return cells
 
 
-def folded(title: str, *children: object, open_: bool = False) -> Markup:
-    """A part of the page that opens on demand; printed open."""
-    return tag("details", tag("summary", title), children, open=open_)
+def folded(title: str, *children: object, open_: bool = False, printed: bool = True) -> Markup:
+    """A part of the page that opens on demand; on paper it is open, or not there."""
+    kind = None if printed else "screen"
+    return tag("details", tag("summary", title), children, open=open_, class_=kind)
 
 
 def facts(values: Mapping[str, Any]) -> Markup:
