@@ -49,6 +49,9 @@ test: $(READY)  ## run the tests, except those marked slow, in two processes
 test-slow: $(READY)  ## run the slow tests
 	$(BIN)/python -m pytest -q -m slow
 
+notebooks: $(READY)  ## run the notebooks (minutes); notebooks/run.py stores what they show
+	$(BIN)/python -m pytest -q -m slow tests/test_notebooks.py
+
 check: $(READY)  ## ruff, mypy, import-linter and the layout test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
