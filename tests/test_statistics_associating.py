@@ -102,7 +102,7 @@ bent = st.sampled_from([np.exp, np.cbrt, lambda x: x**3, lambda x: 7 * x - 100, 
 @settings(max_examples=15)
 @given(bent, st.integers(0, 1000))
 def test_ranks_do_not_see_a_rising_change_of_the_measure(change, seed):
-    rows = study(degrees=(4, 6), graphs=4, seed=seed, **NOISY)
+    rows = study(degrees=(4, 6), graphs=4, seeds=4, seed=seed, graph_scatter=0.5)
     changed = [r | {"aspl": float(change(r["aspl"]))} for r in rows]
     before, after = (figures(associate(each, resamples=100)) for each in (rows, changed))
     assert after["spearman"] == pytest.approx(before["spearman"])
@@ -164,7 +164,6 @@ def test_a_wider_confidence_gives_a_wider_interval():
         ([row()], "does not vary within one degree"),
         (study(graphs=1, run_scatter=1), "does not vary within one degree"),
         (study(graphs=2, run_scatter=1), "only 2 different graphs, and at least 3 are needed"),
-        (study(graphs=2, degrees=(4, 6), run_scatter=1, own_graphs=True)[:9], "one"),
         (study(slope=0.0), "accuracy is the same in all runs"),
         (study(seeds=1, graph_scatter=1), "all runs have one seed"),
         ([r | {"aspl": 2.0} for r in study(**NOISY)], "does not vary within one degree"),
@@ -177,9 +176,6 @@ def test_a_wider_confidence_gives_a_wider_interval():
 def test_too_little_says_why_and_bears_no_fake_numbers(rows, reason):
     found = associate(rows)
     said = figures(found)
-    if reason == "one":  # three graphs at degree 6, six at degree 4: enough, however little
-        assert found.reason is None
-        return
     assert reason in found.reason
     for name in ("spearman", "partial", "slope"):
         assert [said[name][part] for part in ("low", "high", "p")] == [None] * 3

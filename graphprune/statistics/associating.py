@@ -5,17 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from graphprune.errors import SpecError
 from graphprune.statistics import power
 from graphprune.statistics.association import Association, Estimate, StratumAssociation
-from graphprune.statistics.intervals import bounds_of, stretch
-from graphprune.statistics.moments import Columns, statistics_of
+from graphprune.statistics.estimating import estimates
 from graphprune.statistics.names import name_of
-from graphprune.statistics.resampling import affordable, resampled
+from graphprune.statistics.resampling import affordable
 from graphprune.statistics.selection import Row, Runs, Sample
-from graphprune.statistics.shuffling import log_orders, shuffled
+from graphprune.statistics.shuffling import log_orders
 from graphprune.statistics.sufficiency import why_nothing
 
 _POWER = ("noise", "run_noise", "graph_noise", "detectable", "seeds_needed")
@@ -69,16 +67,14 @@ def association_of(
     if not len(sample.raw):
         return Association(**found, **_nothing())
     taken = affordable(resamples, len(sample.raw)) if reason is None else 0
-    scatter = power.scatter(sample)
-    estimates = _estimates(sample, scatter.run, taken, confidence, seed)
-    spearman, partial, slope, *alone = estimates
+    spearman, partial, slope, *alone = estimates(sample, taken, confidence, seed)
     return Association(
         **found,
         resamples=taken,
         spearman=spearman,
         partial=partial,
         slope=slope,
-        **_power(sample, scatter, slope, reason),
+        **_power(sample, slope, reason),
         by_stratum=_strata(sample, alone),
     )
 
@@ -120,46 +116,9 @@ def _nothing() -> dict[str, Any]:
     return none | dict.fromkeys(_POWER) | {"resamples": 0, "by_stratum": ()}
 
 
-def _estimates(
-    sample: Sample, run: float | None, resamples: int, confidence: float, seed: int
-) -> list[Estimate]:
-    """One estimate for each column of `statistics_of`; without resamples, values alone."""
-    columns = Columns(sample)
-    whole = columns.of(np.ones((1, len(sample.raw))))
-    values = statistics_of(whole, whole)[0].tolist()
-    if not resamples:
-        return [Estimate(_number(value)) for value in values]
-    draws = resampled(sample, columns, resamples, seed)
-    chances = shuffled(sample, affordable(resamples, int(sample.graph.max()) + 1), seed)
-    strata = range(len(sample.strata))
-    parts = [(draws[:, 2], whole.xx.sum(), sample.stratum >= 0)]
-    parts += [(draws[:, 4 + 2 * k], whole.xx[0, k], sample.stratum == k) for k in strata]
-    factors = [
-        stretch(slopes, _run_error(run, spread), _freedom(sample, used), confidence)
-        for slopes, spread, used in parts
-    ]
-    bounds = bounds_of(values, draws, factors, confidence)
-    return [
-        Estimate(_number(value), *ends, p)
-        for value, ends, p in zip(values, bounds, chances, strict=True)
-    ]
-
-
-def _run_error(run: float | None, spread: float) -> float | None:
-    """Standard error of a slope from the scatter of runs, in points per unit of the measure."""
-    return None if run is None or spread <= 0 else run / math.sqrt(spread)
-
-
-def _freedom(sample: Sample, used: NDArray[np.bool_]) -> int:
-    """Graphs of some strata less their means and a slope; at least 1."""
-    graphs, strata = (len(set(c[used].tolist())) for c in (sample.graph, sample.stratum))
-    return max(1, graphs - strata - 1)
-
-
-def _power(
-    sample: Sample, found: power.Scatter, slope: Estimate, reason: str | None
-) -> dict[str, Any]:
+def _power(sample: Sample, slope: Estimate, reason: str | None) -> dict[str, Any]:
     """Scatter, and what the design sees where anything can be said."""
+    found = power.scatter(sample)
     able = reason is None and log_orders(sample) >= -math.log(power.LEVEL)
     values = (
         found.between_seeds,
@@ -191,7 +150,3 @@ def _strata(sample: Sample, alone: list[Estimate]) -> tuple[StratumAssociation, 
         )
         parts.append(part)
     return tuple(parts)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -17,7 +17,6 @@ the transformation of correlations.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
@@ -33,32 +32,16 @@ NEARLY_ONE = 1 - 1e-12
 Bounds = tuple[float | None, float | None]
 
 
-def stretch(slopes: Numbers, run_error: float | None, freedom: int, confidence: float) -> float:
-    """By how much distances of percentiles from the estimate are multiplied; at least 1.
-
-    Args:
-        slopes: Of the resamples, NaN where undefined; shape (resamples,).
-        run_error: Standard error of the slope from single runs alone, in the slope's unit; None
-            if not known.
-        freedom: Graphs less parameters, at least 1.
-        confidence: Of the interval, in (0, 1).
-    """
-    students = float(stdtrit(freedom, (1 + confidence) / 2) / ndtri((1 + confidence) / 2))
-    defined = slopes[np.isfinite(slopes)]
-    if not run_error or not len(defined):
-        return students
-    low, high = np.quantile(defined, DEVIATION).tolist()
-    variance = max(((high - low) / 2) ** 2, COUNTED * run_error**2)
-    return max(1.0, students * math.sqrt(1 - (COUNTED - 1) * run_error**2 / variance))
-
-
-def slope_interval(value: float, drawn: Numbers, factor: float, confidence: float) -> Bounds:
+def slope_interval(
+    value: float, drawn: Numbers, run_error: float | None, freedom: int, confidence: float
+) -> Bounds:
     """Interval of a slope; None where it is defined too rarely or does not scatter.
 
     Args:
         value: Of the sample.
         drawn: Of the resamples, NaN where undefined; shape (resamples,).
-        factor: What `stretch` gave.
+        run_error: Standard error from single runs alone, in the slope's unit; None if unknown.
+        freedom: Graphs less parameters, at least 1.
         confidence: In (0, 1).
     """
     defined = drawn[np.isfinite(drawn)]
@@ -67,34 +50,31 @@ def slope_interval(value: float, drawn: Numbers, factor: float, confidence: floa
     low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
     if high - low <= NO_SCATTER * abs(value):
         return None, None
+    factor = _stretch(defined, run_error, freedom, confidence)
     return value + factor * (low - value), value + factor * (high - value)
 
 
 def correlation_interval(
-    value: float, drawn: Numbers, factor: float, confidence: float
+    value: float, drawn: Numbers, run_share: float | None, freedom: int, confidence: float
 ) -> Bounds:
-    """As `slope_interval`, of a correlation; within [-1, 1]."""
+    """As `slope_interval`, of a correlation; within [-1, 1].
+
+    `run_share` is the variance of single runs over the sum of squares of the outcome.
+    """
     turned = np.arctanh(np.clip(drawn, -NEARLY_ONE, NEARLY_ONE))
     middle = math.atanh(min(max(value, -NEARLY_ONE), NEARLY_ONE))
-    low, high = slope_interval(middle, turned, factor, confidence)
+    error = None if run_share is None else math.sqrt(run_share) * math.cosh(middle)
+    low, high = slope_interval(middle, turned, error, freedom, confidence)
     return (None, None) if low is None or high is None else (math.tanh(low), math.tanh(high))
 
 
-def bounds_of(
-    values: Sequence[float], draws: Numbers, factors: Sequence[float], confidence: float
-) -> list[Bounds]:
-    """Intervals of the columns of `moments.statistics_of`.
-
-    Args:
-        values: Of the sample, one a column.
-        draws: Of the resamples; shape (resamples, columns).
-        factors: What `stretch` gave for all strata together, then for each.
-        confidence: In (0, 1).
-    """
-    kinds = [correlation_interval, correlation_interval, slope_interval]
-    kinds += [correlation_interval, slope_interval] * (len(factors) - 1)
-    each = [factors[0], *(factor for factor in factors for _ in range(2))]
-    return [
-        kind(value, drawn, factor, confidence)
-        for kind, value, drawn, factor in zip(kinds, values, draws.T, each, strict=True)
-    ]
+def _stretch(
+    defined: Numbers, run_error: float | None, freedom: int, confidence: float
+) -> float:
+    """By how much distances of percentiles from the estimate are multiplied; at least 1."""
+    students = float(stdtrit(freedom, (1 + confidence) / 2) / ndtri((1 + confidence) / 2))
+    if not run_error:
+        return students
+    low, high = np.quantile(defined, DEVIATION).tolist()
+    variance = max(((high - low) / 2) ** 2, COUNTED * run_error**2)
+    return max(1.0, students * math.sqrt(1 - (COUNTED - 1) * run_error**2 / variance))

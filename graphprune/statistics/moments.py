@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
+from scipy.stats import rankdata
 
 from graphprune.statistics.selection import Codes, Numbers, Sample
 
@@ -97,6 +98,16 @@ def _members(codes: Codes, groups: int) -> csr_array:
     """One row a run, one column a group: 1 where the run is of the group."""
     runs = len(codes)
     return csr_array((np.ones(runs), codes, np.arange(runs + 1)), shape=(runs, groups))
+
+
+def ranks_of(values: Numbers, sample: Sample) -> Numbers:
+    """Ranks within strata about their mean, as shares of the stratum; shape (runs,)."""
+    parts = [
+        (rankdata(values[first:end]) - (end - first + 1) / 2) / (end - first)
+        for first, end in sample.bounds
+    ]
+    ranks: Numbers = np.concatenate(parts)
+    return ranks
 
 
 def statistics_of(moments: Moments, whole: Moments) -> Numbers:

@@ -54,7 +54,7 @@ def scatter(sample: Sample) -> Scatter:
     cell = _cells(sample)
     cells = int(cell.max()) + 1
     runs = np.bincount(cell, minlength=cells)
-    within = sample.outcome - (np.bincount(cell, sample.outcome) / runs)[cell]
+    within = _about_means(sample.outcome, cell)
     between_seeds = _deviation(float(within @ within), len(cell) - cells)
     seeds = float(1 / (1 / runs).mean())
     x, y, strata = _cell_means(sample, cell, runs)
@@ -66,6 +66,12 @@ def scatter(sample: Sample) -> Scatter:
         outer = seeds * float(((y - x * (x @ y) / spread) ** 2).sum())
         run, graph = _apart(inner, inner_freedom, outer, freedom, seeds)
     return Scatter(between_seeds, run, graph, seeds, spread, freedom)
+
+
+def run_scatter(sample: Sample) -> float | None:
+    """Standard deviation of runs beside cells and seeds, not pooled; in the outcome's unit."""
+    cell = _cells(sample)
+    return _deviation(*_run_squares(sample, cell, _about_means(sample.outcome, cell)))
 
 
 def detectable(found: Scatter) -> float | None:
@@ -148,7 +154,7 @@ def _run_squares(sample: Sample, cell: Codes, within: Numbers) -> tuple[float, i
     for _ in range(SWEEPS):
         before = residual
         for codes in (seed, cell):
-            residual = residual - (np.bincount(codes, residual) / np.bincount(codes))[codes]
+            residual = _about_means(residual, codes)
         if np.abs(residual - before).max() <= SETTLED:
             break
     return float(residual @ residual), freedom
@@ -162,6 +168,13 @@ def _apart(
     if run > 0 and fdtrc(outer_freedom, inner_freedom, cell / run) >= SIGN_OF_SCATTER:
         return _root((inner + outer) / (inner_freedom + outer_freedom)), 0.0
     return _root(run), _root(max(0.0, (cell - run) / seeds))
+
+
+def _about_means(values: Numbers, codes: Codes) -> Numbers:
+    """Values less the mean of those with the same code."""
+    means = np.bincount(codes, values) / np.bincount(codes)
+    less: Numbers = values - means[codes]
+    return less
 
 
 def _deviation(squares: float, freedom: int) -> float | None:

@@ -161,7 +161,7 @@ def _level(row: Row) -> Hashable:
     """What makes runs of one stratum alike: the wanted path length, else the length found."""
     level, found = row.get("level"), row.get("aspl")
     if isinstance(level, int | float):
-        return float(level)
+        return level
     return round(float(found), 6) if isinstance(found, int | float) else str(row["graph"])
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
-from scipy.stats import rankdata
 
+from graphprune.statistics.moments import ranks_of
 from graphprune.statistics.resampling import batches, exchangeable
 from graphprune.statistics.selection import Codes, Numbers, Sample, joined
 
@@ -33,7 +33,7 @@ def shuffled(sample: Sample, shuffles: int, seed: int) -> list[float | None]:
     Applications in Genetics and Molecular Biology 9:39 (2010).
     """
     rng = np.random.default_rng((seed, 1))
-    ranks = [_ranks(values, sample) for values in (sample.raw, sample.outcome)]
+    ranks = [ranks_of(values, sample) for values in (sample.raw, sample.outcome)]
     pairs = [_Deal(sample, *ranks), _Deal(sample, sample.measure, sample.outcome)]
     groups = _groups(sample)
     observed = [pair.of([members[None] for members in groups], groups) for pair in pairs]
@@ -69,16 +69,6 @@ def _groups(sample: Sample) -> list[Codes]:
         if min(len(members) for members in groups) > 1:
             return groups
     return exchangeable(sample)
-
-
-def _ranks(values: Numbers, sample: Sample) -> Numbers:
-    """Ranks within strata about their mean, as shares of the stratum; shape (runs,)."""
-    parts = [
-        (rankdata(values[first:end]) - (end - first + 1) / 2) / (end - first)
-        for first, end in sample.bounds
-    ]
-    ranks: Numbers = np.concatenate(parts)
-    return ranks
 
 
 class _Deal:

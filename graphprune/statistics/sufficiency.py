@@ -5,15 +5,16 @@ import numpy as np
 from graphprune.statistics.names import name_of, outcome_of
 from graphprune.statistics.selection import Sample
 
-FEWEST = 3  # graphs, and values of the measure, in the first stratum in which it varies
+FEWEST = 3  # graphs, and values of the measure, where it varies in one stratum
 
 
 def why_nothing(sample: Sample) -> str | None:
     """Why a sample says nothing of the measure and the outcome; None where it may.
 
-    One stratum needs three graphs with three values of the measure, since a line through two
-    points leaves nothing to judge it by; every further stratum in which the measure varies
-    needs two. Then the outcome has to vary, and there have to be two seeds.
+    There have to be three graphs with three values of the measure, since a line through two
+    points leaves nothing to judge it by, and one more for every further stratum in which the
+    measure varies, since each has a mean of its own. The outcome has to vary, and there have to
+    be two seeds.
     """
     outcome, measure, fields = sample.about
     label, of = name_of(measure).label, outcome_of(outcome)
@@ -26,7 +27,7 @@ def why_nothing(sample: Sample) -> str | None:
     graphs = len(set(sample.graph[used].tolist()))
     pairs = zip(sample.stratum[used].tolist(), sample.raw[used].tolist(), strict=True)
     values = len(set(pairs))
-    needed = FEWEST + 2 * (len(telling) - 1)
+    needed = FEWEST + len(telling) - 1
     for count, what in ((graphs, "different graphs"), (values, f"different values of {label}")):
         if count < needed:
             return f"only {count} {what}, and at least {needed} are needed"
