@@ -5,5 +5,7 @@ import torch
 
 def device_named(name: str) -> torch.device:
     """ "cpu", or what "auto" stands for here: an accelerator if there is one."""
-    there = name == "auto" and torch.accelerator.is_available()
-    return (torch.accelerator.current_accelerator() if there else None) or torch.device("cpu")
+    found = None
+    if name == "auto":  # a build may know of a kind of which there is none here
+        found = torch.accelerator.current_accelerator(check_available=True)
+    return found or torch.device("cpu")
