@@ -3,7 +3,14 @@ import pytest
 from scipy.stats import nct, t
 from study_rows import row, study
 
-from graphprune.statistics.power import Scatter, detectable, needed_shift, scatter, seeds_needed
+from graphprune.statistics.power import (
+    Scatter,
+    detectable,
+    needed_shift,
+    run_scatter,
+    scatter,
+    seeds_needed,
+)
 from graphprune.statistics.selection import Runs
 from graphprune.statistics.shuffling import shuffled
 
@@ -68,6 +75,18 @@ def test_scatter_by_hand():
     # the graphs' 0 squares and 1 degree: 12 / 3.
     assert found.run == pytest.approx(2.0)
     assert (found.graph, found.seeds, found.spread, found.freedom) == (0, 2, 2, 1)
+
+
+def test_scatter_of_graphs_by_hand():
+    # Means 50, 53, 50 lie off their line, at 51, by -1, 2, -1: squares 6, twice for two seeds.
+    # Runs are off by 1, -1 and 0: squares 4, of 2 degrees of freedom.
+    points = {(1, 0): 51, (1, 1): 49, (2, 0): 52, (2, 1): 54, (3, 0): 50, (3, 1): 50}
+    rows = [
+        row(graph=f"g{g}", aspl=g, seed=s, accuracy=p / 100) for (g, s), p in points.items()
+    ]
+    found = scatter(sample_of(rows))
+    assert found.run == run_scatter(sample_of(rows)) == pytest.approx(2**0.5)
+    assert found.graph == pytest.approx(((12 - 2) / 2) ** 0.5)
 
 
 def test_scatter_finds_what_was_put_in():

@@ -38,6 +38,17 @@ def test_p_is_the_share_of_all_orders_that_do_as_well(seed):
     assert found[3:] == [found[0], found[2]]
 
 
+def test_graphs_with_more_runs_weigh_by_them():
+    points = {1.0: [50, 51, 49, 50, 51, 52], 2.0: [52], 3.0: [53], 4.0: [51], 8.0: [54]}
+    rows = [
+        row(graph=f"g{aspl}", aspl=aspl, seed=s, accuracy=p / 100)
+        for aspl, each in points.items()
+        for s, p in enumerate(each)
+    ]
+    found = shuffled(sample_of(rows), 20_000, 0)[2]
+    assert found == pytest.approx(exact(rows, pearsonr), abs=0.012)
+
+
 def test_perfect_order_has_the_least_p_there_is():
     # 4 lengths, unevenly spaced: 24 orders, of which one is as good and none is as bad.
     rows = [
