@@ -14,13 +14,17 @@ from study_runs import tasks
 from test_study_driver import alive, rows_of, wait_until
 
 from graphprune.errors import FileError, SpecError
-from graphprune.study import LocalEngine, RayEngine, Store, joining
+from graphprune.study import LocalEngine, RayEngine, Store, Task, joining
 from graphprune.study.joining import STARTS
 
 
 @pytest.fixture(scope="module")
 def on_ray(tmp_path_factory):
-    return Studied(tmp_path_factory.mktemp("ray"), RayEngine(jobs=2, threads=3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "7")
+        studied = Studied(tmp_path_factory.mktemp("ray"), RayEngine(jobs=2, threads=3))
+        assert os.environ["OMP_NUM_THREADS"] == "7"
+    return studied
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +66,8 @@ def test_a_worker_is_named_by_node_and_process(on_ray):
             assert process == on_ray.process(number)
 
 
-def test_threads_are_set_in_workers_alone(on_ray, monkeypatch):
+def test_threads_are_set_before_any_library_loads(on_ray):
     assert on_ray.rows[9]["accuracy"] == 3.0
-    assert os.environ.get("OMP_NUM_THREADS") != "3"
 
 
 def test_nothing_lives_on_after_a_study(on_ray):
@@ -188,7 +191,7 @@ def store(tmp_path):
 
 
 def test_a_killed_driver_leaves_nothing_behind_and_the_study_can_be_resumed(store, tmp_path):
-    store.add(tasks(8, sleep=1.0))
+    store.add(tasks(8, sleep=0.5))
     with driver(tmp_path) as process:
         assert len(ended_early(store, process, process.kill)) > 6
     resumed(store)
@@ -196,7 +199,7 @@ def test_a_killed_driver_leaves_nothing_behind_and_the_study_can_be_resumed(stor
 
 @pytest.mark.slow
 def test_ctrl_c_ends_a_study_in_good_order(store, tmp_path):
-    store.add(tasks(8, sleep=1.0))
+    store.add(tasks(8, sleep=0.5))
     with driver(tmp_path) as process:
         ended_early(store, process, lambda: os.killpg(process.pid, signal.SIGINT))
         assert process.returncode != 0
@@ -205,9 +208,10 @@ def test_ctrl_c_ends_a_study_in_good_order(store, tmp_path):
 
 
 @pytest.mark.slow
-def test_nothing_is_printed_whatever_dies(store, tmp_path):
-    store.add([*tasks(2, name="die_once"), *tasks(1, name="refuse", start=2)])
+def test_nothing_is_printed_whatever_dies_and_whatever_runs_print(store, tmp_path):
+    loud = Task(function="builtins:print", arguments={"number": 3})
+    store.add([*tasks(2, name="die_once"), *tasks(1, name="refuse", start=2), loud])
     with driver(tmp_path) as process:
         assert process.communicate() == ("", "")
     assert process.returncode == 0
-    assert rows_of(store, "status", "attempts") == [("done", 2)] * 2 + [("failed", 2)]
+    assert rows_of(store, "status", "attempts") == [("done", 2)] * 2 + [("failed", 2)] * 2

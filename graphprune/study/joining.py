@@ -17,7 +17,7 @@ from graphprune.workers import THREADS, environment
 
 CONNECT = 10.0  # seconds for the first answer of a host
 JOIN = 60.0  # seconds for Ray's own handshake, after which the address is given up
-STARTS = 3  # times that a local Ray is started before it is given up
+STARTS = 5  # times that a local Ray is started before it is given up
 STORE = 80 << 20  # bytes of a local object store; runs hand over kilobytes
 EAGER = {"RAY_worker_niceness": "0"}  # runs are what this Ray is for; 15 is Ray's own choice
 QUIET = {"log_to_driver": False, "logging_level": "error"}
