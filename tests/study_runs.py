@@ -44,6 +44,13 @@ def fail_once(arguments, edges, context):
     return {"accuracy": 1.0, "process": os.getpid()}
 
 
+def give_nothing(arguments, edges, context):
+    """End without a result: by leaving, or with one that cannot be sent."""
+    if arguments["number"] == 0:
+        raise SystemExit(3)
+    return {"accuracy": lambda: 1.0}
+
+
 def environment(arguments, edges, context):
     """What a library would see of threads."""
     return {"accuracy": float(os.environ["OMP_NUM_THREADS"])}

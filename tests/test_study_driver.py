@@ -167,6 +167,15 @@ def test_errors_are_kept_in_words_and_refusals_are_not_tried_again(store):
     assert (refused["attempts"], refused["error"]) == (1, "SpecError: never")
 
 
+def test_runs_that_leave_or_cannot_be_sent_end_nobody_else(store):
+    store.add([*tasks(2, name="give_nothing"), *tasks(1, start=2)])
+    drive(store, LocalEngine(1), Quiet(), context={}, retries=0)
+    left, odd, fine = store.rows()
+    assert [row["status"] for row in (left, odd, fine)] == ["failed", "failed", "done"]
+    assert "gave no result: SystemExit: 3" in left["error"]
+    assert "pickle" in odd["error"]
+
+
 def test_an_idle_process_that_was_killed_is_replaced(tmp_path):
     engine = LocalEngine(1)
     (first, second) = tasks(2)

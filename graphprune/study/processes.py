@@ -67,15 +67,13 @@ class LocalEngine:
 
     def _end(self, future: "Future[Ended]") -> Ended:
         work, name, worker, started = self._begun.pop(future)
-        try:
-            ended = future.result()
-        except BrokenProcessPool:
-            worker.stop(kill=False)
-            return Ended(
-                key=work.key,
-                worker=name,
-                started=started,
-                error=f"{name} was killed while it ran this; too little memory is one reason",
-            )
-        self._idle[name] = worker
-        return ended
+        failure = future.exception()
+        if failure is None:
+            self._idle[name] = worker
+            return future.result()
+        worker.stop(kill=False)
+        if isinstance(failure, BrokenProcessPool):
+            error = f"{name} was killed while it ran this; too little memory is one reason"
+        else:  # the run ended its process, or gave what cannot be sent
+            error = f"{name} gave no result: {type(failure).__name__}: {failure}"
+        return Ended(key=work.key, worker=name, started=started, error=error)
