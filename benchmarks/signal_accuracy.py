@@ -5,11 +5,12 @@ The set is generated: classes, labels and channel of RML2016.10a as published, d
 are not that set's. The first 60 % of every cell train, the next 20 % choose learning rates,
 the last 20 % only judge.
 
-Every network has its learning rate tuned alike: short trainings at the same rates, the best on
-the validation part wins. Then it is trained with three seeds. Trees on features of frames stand
-beside them. With `--fraction` the same is done on a share of the training frames. Where the
-official reference folder has frames regenerated with GNU Radio to the published parameters,
-each network of seed 0 is tested on those, too.
+Every network has its learning rate tuned alike: short trainings at the same rates, and at those
+beyond where the best is at an end; the best on the validation part wins. Then it is trained
+with three seeds. Trees on features of frames stand beside them. With `--fraction` the same is
+done on a share of the training frames. Where the official reference folder has frames
+regenerated with GNU Radio to the published parameters, each network of seed 0 is tested on
+those, too.
 
 Finished trainings are kept in the work folder, so an interrupted run goes on.
 
@@ -185,6 +186,39 @@ def done(tasks: list[Task], jobs: int) -> dict[Task, dict[str, Any]]:
     return found
 
 
+def tuned(
+    names: list[str], common: Mapping[str, Any], jobs: int
+) -> dict[str, dict[str, float]]:
+    """Validation accuracy of short trainings, by network and learning rate.
+
+    All networks try the same rates. Where the best is at an end, the rate beyond it is tried as
+    well, until it is not.
+    """
+    found: dict[str, dict[float, float]] = {name: {} for name in names}
+    waiting = [(name, rate) for name in names for rate in RATES]
+    while waiting:
+        tries = {
+            pair: Task(name=pair[0], rate=pair[1], seed=100, part="validation", **common)
+            for pair in waiting
+        }
+        results = done(list(tries.values()), jobs)
+        for (name, rate), task in tries.items():
+            found[name][rate] = results[task]["overall"]
+        ends = {name: beyond(told) for name, told in found.items()}
+        waiting = [(name, rate) for name, rate in ends.items() if rate is not None]
+    return {
+        name: {f"{rate:g}": told[rate] for rate in sorted(told)} for name, told in found.items()
+    }
+
+
+def beyond(told: Mapping[float, float]) -> float | None:
+    """The rate to try next where the best so far is the lowest or the highest."""
+    best = max(told, key=lambda rate: told[rate])
+    if best == min(told):
+        return best / 2
+    return best * 2 if best == max(told) else None
+
+
 def mean_and_spread(values: list[float]) -> dict[str, float]:
     """Mean and standard deviation."""
     return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
@@ -239,23 +273,7 @@ def main(networks: str, features: str, out: Path | None, jobs: int, **options: A
         "work": str(options["work"]),
     }
     names = [name for name in networks.split(",") if name]
-    tries = {
-        (name, rate): Task(
-            name=name,
-            rate=rate,
-            epochs=options["tuning_epochs"],
-            seed=100,
-            part="validation",
-            **common,
-        )
-        for name in names
-        for rate in RATES
-    }
-    tuned = done(list(tries.values()), jobs)
-    rates = {
-        name: {f"{rate:g}": tuned[tries[name, rate]]["overall"] for rate in RATES}
-        for name in names
-    }
+    rates = tuned(names, {"epochs": options["tuning_epochs"], **common}, jobs)
     chosen = {
         name: float(max(told, key=lambda rate: told[rate])) for name, told in rates.items()
     }
