@@ -123,14 +123,18 @@ def _start(ray: Any, folder: str, *, threads: int, cpus: int | None) -> None:
 
 
 def _end(ray: Any, folder: "tempfile.TemporaryDirectory[str]") -> None:
-    """End a Ray of this machine, and what a start in vain has left of it."""
-    ray.shutdown()
+    """End a Ray of this machine, and what it leaves: its agents live on for up to a minute."""
     psutil = import_module("psutil")  # comes with Ray
+    left = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):
             if any(folder.name in part for part in child.cmdline()):
-                child.kill()
-                child.wait()
+                left += [child, *child.children(recursive=True)]
+    ray.shutdown()
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(left, timeout=5)  # a container may lack what reaps them
     folder.cleanup()
 
 
