@@ -59,12 +59,14 @@ def asked_for(options: Mapping[str, Any]) -> tuple[StudyRequest, StudyRecipe, St
 
 
 def changed(place: StudyPlace, options: Mapping[str, Any]) -> StudyPlace:
-    """A place with those options changed that are given.
+    """A place with those options changed that are given; a share of GPUs is there to be used.
 
     Raises:
         SpecError: An option is out of range or belongs to another engine.
     """
     given = {name: options[name] for name in PLACE if options.get(name) is not None}
+    if "gpus_per_run" in given and "device" not in given:
+        given["device"] = "auto" if given["gpus_per_run"] else "cpu"
     if given.get("engine", place.engine) != place.engine:
         place = replace(
             place, address=None, gpus_per_run=0.0, jobs=None, engine=given["engine"]

@@ -47,7 +47,11 @@ ENGINE = (
         "--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one a core]"
     ),
     click.option("--address", help="Of a Ray cluster: auto, host:port or ray://..."),
-    click.option("--gpus-per-run", type=click.FloatRange(min=0), help="Of a Ray cluster."),
+    click.option(
+        "--gpus-per-run",
+        type=click.FloatRange(min=0),
+        help="Of a Ray cluster; implies --device auto.",
+    ),
     click.option(
         "--retries", type=click.IntRange(min=0), help="Attempts after the first. [default: 2]"
     ),

@@ -102,6 +102,11 @@ class StudyPlace:
                 raise SpecError(f"{words} must be at least {least}, got {value}")
         if self.gpus_per_run < 0:
             raise SpecError(f"gpus per run must be at least 0, got {self.gpus_per_run}")
+        if self.engine == "ray" and (self.device == "auto") != bool(self.gpus_per_run):
+            raise SpecError(  # Ray hides GPUs from runs that ask for none
+                "on --engine ray, --device auto needs --gpus-per-run above 0, and so the other "
+                f"way round; got device {self.device}, GPUs a run {self.gpus_per_run:g}"
+            )
 
     @property
     def context(self) -> dict[str, Any]:
