@@ -53,6 +53,10 @@ class CompactLayer(nn.Module):
         """True where the masked twin keeps a weight; bool, shape `dense_shape`."""
         raise NotImplementedError
 
+    def spread(self, values: Tensor) -> Tensor:
+        """Values of kept weights, shaped as those are stored, among zeros; `dense_shape`."""
+        raise NotImplementedError
+
     @property
     def stored(self) -> Tensor:
         """The parameter that holds the kept weights."""
@@ -146,13 +150,13 @@ class BlockWeight(CompactLayer):
         """The masked twin's weight, zeros where pruned; differentiable, shape `dense_shape`."""
         if self.whole:
             return self.weight
-        return self._spread(self.weight)
+        return self.spread(self.weight)
 
     def kept_mask(self) -> Tensor:
         """True where the masked twin keeps a weight; bool, shape `dense_shape`."""
-        return self._spread(torch.ones_like(self.weight, dtype=torch.bool))
+        return self.spread(torch.ones_like(self.weight, dtype=torch.bool))
 
-    def _spread(self, values: Tensor) -> Tensor:
+    def spread(self, values: Tensor) -> Tensor:
         """Values of the kept weights among zeros; shape `dense_shape`."""
         out, channels, *kernel = self.dense_shape
         chunk = self.run * math.prod(kernel)  # a whole run of channels is copied at once
@@ -193,13 +197,13 @@ class KeptWeight(CompactLayer):
 
     def dense_weight(self) -> Tensor:
         """The masked twin's weight, zeros where pruned; differentiable, shape `dense_shape`."""
-        return self._spread(self.stored)
+        return self.spread(self.stored)
 
     def kept_mask(self) -> Tensor:
         """True where the masked twin keeps a weight; bool, shape `dense_shape`."""
-        return self._spread(torch.ones_like(self.stored, dtype=torch.bool))
+        return self.spread(torch.ones_like(self.stored, dtype=torch.bool))
 
-    def _spread(self, values: Tensor) -> Tensor:
+    def spread(self, values: Tensor) -> Tensor:
         """Values of the kept weights among zeros; shape `dense_shape`."""
         zeros = values.new_zeros(math.prod(self.dense_shape))
         return zeros.index_copy(0, self.places, values).view(self.dense_shape)

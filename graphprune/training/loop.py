@@ -4,15 +4,16 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from graphprune.errors import TrainingError
+from graphprune.errors import SpecError, TrainingError
 from graphprune.training.checkpoints import Row, load_checkpoint, restore, save_checkpoint
 from graphprune.training.data_parallel import (
     accelerator_for,
@@ -21,6 +22,7 @@ from graphprune.training.data_parallel import (
     prepared,
 )
 from graphprune.training.examples import Labelled, batches, shuffled
+from graphprune.training.learning import Learner, PlainLearner, forward, new_optimizer
 from graphprune.training.settings import Settings
 
 EVALUATION_BATCH = 500
@@ -86,12 +88,15 @@ def train(
         found = load_checkpoint(checkpoint, settings=settings, fingerprint=fingerprint)
     rows: list[Row] = [] if found is None else found.rows
     check_alike(f"{fingerprint} {settings} {rows}", device)
-    wrapped, optimizer = prepared(accelerator, model, _optimizer(model, settings))
+    wrapped, optimizer = prepared(
+        accelerator, model, new_optimizer(model.parameters(), settings)
+    )
+    learner = PlainLearner(accelerator, wrapped, optimizer, settings)
     if found is not None:
         restore(found, model, optimizer)
     data = data.to(accelerator.device)
     for epoch in range(len(rows), settings.epochs):
-        row = _train_epoch(accelerator, wrapped, optimizer, data, settings, epoch)
+        row = _train_epoch(accelerator, learner, data, settings, epoch)
         average_statistics(accelerator, model)
         _check_finite(model, row, settings, checkpoint)
         if held_out is not None:
@@ -112,6 +117,51 @@ def train(
     return rows
 
 
+def train_with(
+    learner: Learner,
+    data: Labelled,
+    settings: Settings,
+    *,
+    held_out: Labelled | None = None,
+    device: str = "cpu",
+    on_epoch: Callable[[Row], None] | None = None,
+) -> list[Row]:
+    """Let a learner take the steps of a training, in one process and from its beginning.
+
+    Order, augmentation and learning rates are those of `train` by equal settings.
+
+    Args:
+        learner: Takes each step; its model is on the device.
+        data: Training examples.
+        settings: The recipe.
+        held_out: Examples to evaluate after each epoch; they choose nothing.
+        device: "cpu", or "auto" for what accelerate finds.
+        on_epoch: Called with each row of figures as it comes.
+
+    Returns:
+        Rows as of `train`.
+
+    Raises:
+        TrainingError: The loss or a weight is no longer finite.
+        SpecError: Several processes share this training.
+    """
+    accelerator = accelerator_for(device, batch=min(settings.batch_size, len(data)))
+    if accelerator.num_processes > 1:
+        raise SpecError("this training runs in one process alone")
+    data = data.to(accelerator.device)
+    rows: list[Row] = []
+    for epoch in range(settings.epochs):
+        row = _train_epoch(accelerator, learner, data, settings, epoch)
+        _check_finite(learner.model, row, settings, None)
+        if held_out is not None:
+            score = evaluate(learner.model, held_out, settings)
+            row |= {"held_out_loss": score.loss, "held_out_accuracy": score.accuracy}
+        rows.append(row)
+        if on_epoch is not None:
+            on_epoch(row)
+    return rows
+
+
 def evaluate(model: nn.Module, data: Labelled, settings: Settings) -> Score:
     """Loss and accuracy of a model in eval mode, without augmentation.
 
@@ -127,7 +177,7 @@ def evaluate(model: nn.Module, data: Labelled, settings: Settings) -> Score:
             for start in range(0, len(data), EVALUATION_BATCH):
                 labels = data.labels[start : start + EVALUATION_BATCH]
                 chosen = torch.arange(start, start + len(labels), device=device)
-                outputs = _forward(model, data.inputs(data.raw(chosen)), settings)
+                outputs = forward(model, data.inputs(data.raw(chosen)), settings)
                 loss += float(functional.cross_entropy(outputs, labels, reduction="sum"))
                 right += int((outputs.argmax(dim=1) == labels).sum())
     finally:
@@ -138,8 +188,7 @@ def evaluate(model: nn.Module, data: Labelled, settings: Settings) -> Score:
 
 def _train_epoch(
     accelerator: Accelerator,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    learner: Learner,
     data: Labelled,
     settings: Settings,
     epoch: int,
@@ -157,21 +206,13 @@ def _train_epoch(
     rate = settings.learning_rate
     with torch.random.fork_rng(_devices(accelerator.device)):
         torch.manual_seed(_epoch_seed(settings.seed, epoch, "dropout" + own))
-        model.train()
+        learner.model.train()
         for step, (raw, labels) in enumerate(order):
             rate = settings.learning_rate_at((epoch * steps + step) / (settings.epochs * steps))
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            outputs = _forward(model, data.training_inputs(raw, settings, chance), settings)
-            loss = functional.cross_entropy(
-                outputs, labels, label_smoothing=settings.label_smoothing
-            )
-            optimizer.zero_grad()
-            accelerator.backward(loss * (len(labels) / even))
-            optimizer.step()
-            right = (outputs.detach().argmax(dim=1) == labels).sum()
+            draw = partial(data.training_inputs, raw, settings, chance)
+            loss, right = learner.step(draw, labels, rate, weight=len(labels) / even)
             seen = torch.tensor(len(labels), device=totals.device)
-            totals += torch.stack([loss.detach() * len(labels), right, seen])
+            totals += torch.stack([loss * len(labels), right, seen])
     loss_sum, right_sum, count = accelerator.reduce(totals).tolist()
     return {
         "epoch": epoch + 1,
@@ -179,29 +220,6 @@ def _train_epoch(
         "train_loss": loss_sum / count,
         "train_accuracy": right_sum / count,
     }
-
-
-def _forward(model: nn.Module, inputs: Tensor, settings: Settings) -> Tensor:
-    """Outputs in float32, computed in the precision and layout that the settings name."""
-    if settings.channels_last:
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-    low = settings.precision == "bf16"
-    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=low):
-        outputs: Tensor = model(inputs)
-    return outputs.float()
-
-
-def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    if settings.optimizer == "adamw":
-        return torch.optim.AdamW(
-            model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-        )
-    return torch.optim.SGD(
-        model.parameters(),
-        settings.learning_rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-    )
 
 
 def _check_finite(
