@@ -2,7 +2,7 @@
 
 import networkx as nx
 import numpy as np
-from scipy.optimize import linear_sum_assignment, linprog
+from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 
 from graphprune.errors import SearchError, SpecError
@@ -72,29 +72,6 @@ def nearest_fan_in(scores: Scores, degree: int, *, within: Mask | None = None) -
     best = np.argsort(-worth, axis=1, kind="stable")[:, :degree]
     found = np.zeros_like(allowed)
     np.put_along_axis(found, best, True, axis=1)
-    return found
-
-
-def matchings(wiring: Mask) -> list[Mask]:
-    """A wiring of degree d as d wirings of degree 1 that share no pair.
-
-    Args:
-        wiring: Equal row and column sums, shape (nodes, nodes).
-
-    Raises:
-        SpecError: Row and column sums are not all equal.
-
-    Source: König (1916): a regular bipartite graph falls into perfect matchings.
-    """
-    degree = int(wiring.sum()) // len(wiring)
-    left, found = _wiring(wiring.copy(), degree), []
-    for _ in range(degree):
-        rows, columns = linear_sum_assignment(left, maximize=True)
-        one = np.zeros_like(left)
-        one[rows, columns] = True
-        assert (left & one).sum() == len(left)
-        found.append(one)
-        left &= ~one
     return found
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from graphprune.method_commands import compare, methods, prune
 from graphprune.model_commands import bench, compact, export, inspect
 from graphprune.options import RATIO, RUNS, resolve, shared
 from graphprune.processes import check_launch, from_main, is_main, part
 from graphprune.report_command import report
 from graphprune.shell import NEGATIVE, Commands, complain
-from graphprune.wiring_study.commands import study
+from graphprune.study_commands import study
 
 
 @click.group(
@@ -215,5 +216,5 @@ def graphs(*, verify: bool, as_json: bool, quiet: bool) -> None:
         sys.exit(NEGATIVE)
 
 
-for command in (inspect, compact, export, bench, study, report):
+for command in (inspect, prune, compare, methods, compact, export, bench, study, report):
     main.add_command(command)

@@ -13,11 +13,11 @@ from graphprune.allocation import Plan
 from graphprune.data import SHAPES
 from graphprune.errors import SpecError
 from graphprune.experiment import make_plan
-from graphprune.graph import GraphSpec, aspl_bound, aspl_random, random_regular
-from graphprune.model_request import RECORD, ModelRequest
+from graphprune.graph import GraphSpec, aspl, aspl_bound, aspl_random, random_regular
+from graphprune.model_request import RECORD, ModelRequest, model_folder
 from graphprune.model_values import layer_values, masked_values
 from graphprune.models import build_model
-from graphprune.nn import plan, prune
+from graphprune.nn import plan, prune, saved_levels
 from graphprune.records import Record, read_text
 from graphprune.request import Request
 from graphprune.results import plain, pruning_values
@@ -88,7 +88,8 @@ def inspect_saved(request: ModelRequest) -> Record:
 
     Returns:
         The record: `pruning` as of a plan, `layouts` of the compact layers, `topology` as
-        `topology_record` has it.
+        `topology_record` has it; of a nested model those of the densest level, and `levels`
+        one row for each degree.
 
     Raises:
         GraphPruneError: The folder or its builder is refused; the message names the culprit.
@@ -107,9 +108,27 @@ def inspect_saved(request: ModelRequest) -> Record:
             "pruning": pruning,
             "layouts": layer_values(subject.small),
             "topology": record.values,
+            **_levels(model_folder(request.source)),
         },
         seconds=time.monotonic() - began,
     )
+
+
+def _levels(folder: Path) -> dict[str, Any]:
+    """A nested model's degrees, what each keeps of the pruned layers, and ASPL in hops."""
+    if (card := saved_levels(folder)) is None:
+        return {}
+    rows = [
+        {
+            "degree": degree,
+            "kept": card.kept[degree],
+            "weights": card.weights,
+            "ratio": card.ratio(degree),
+            "aspl": aspl(graph),
+        }
+        for degree, graph in card.graphs.items()
+    ]
+    return {"levels": rows}
 
 
 def _recorded_reasons(folder: Path) -> dict[str, str]:

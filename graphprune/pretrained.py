@@ -23,6 +23,7 @@ def from_pretrained(
     *,
     form: Literal["saved", "masked", "compact", "dense"] = "saved",
     device: torch.device | str = "cpu",
+    degree: int | None = None,
 ) -> nn.Module:
     """The model that `save_pretrained` wrote into a folder, in evaluation mode.
 
@@ -37,15 +38,16 @@ def from_pretrained(
             "compact" is what `compact` makes, with the layouts saved if there are any, "dense"
             has plain weights with zeros.
         device: Where the model is put, wherever it was saved.
+        degree: Level of a nested model, with that level's statistics; None: the densest.
 
     Raises:
         FileError: A file is missing, damaged, truncated, foreign or of a later format version.
         MismatchError: `build` gives another network; the message names the layer.
-        SpecError: `build` is missing or gives no network of plain layers, `form` or `device`
-            is none that there is, or a dense model is asked for as masked or compact.
+        SpecError: `build` is missing or gives no network of plain layers, `form`, `device` or
+            `degree` is none that there is, or a dense model is asked for as masked or compact.
     """
     saved = read_saved(folder)
-    return load(saved, build or built_in(saved), form=form, device=device)
+    return load(saved, build or built_in(saved), form=form, device=device, degree=degree)
 
 
 def built_in(saved: SavedModel) -> Callable[[], nn.Module]:

@@ -14,6 +14,7 @@ from graphprune.report.model_tables import (
     comparison,
     latency_table,
     layout_table,
+    level_table,
     size_lines,
     verdict_line,
 )
@@ -106,6 +107,9 @@ def show_inspected(record: Record, *, as_json: bool) -> None:
     print_table(topology_table(values["topology"], title="graphs of channel groups"))
     for line in whole_lines(values["topology"]):
         click.echo(line)
+    if "levels" in values:
+        print_table(level_table(values["levels"], title="levels, each within the next"))
+        click.echo("everything above is said of the last level")
 
 
 def show_compact(record: Record, *, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from graphprune.report.page import RecordPart, StudyPart, write_report
 from graphprune.study.reading import FILE, Reader
 from graphprune.wiring_study.show import findings
 
+NOTHING_FOUND: dict[str, Any] = {"associations": [], "comparisons": [], "sentences": []}
 MOST_CURVES = 600  # runs of a study whose training curves a page holds
 Part = StudyPart | RecordPart
 
@@ -88,7 +89,7 @@ def study_part(folder: Path) -> StudyPart:
         rows=rows,
         curves={key: body.get("curves", []) for key, body in details.items()},
         graphs=graphs,
-        **findings(rows),
+        **(NOTHING_FOUND if about["settings"].get("kind") == "methods" else findings(rows)),
     )
 
 

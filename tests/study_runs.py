@@ -86,3 +86,20 @@ def pretend_training(arguments, edges, context):
         "train_seconds": 0.0,
         "curves": [{"epoch": 1, "train_loss": 0.5, "train_accuracy": accuracy}],
     }
+
+
+def pretend_method(arguments, edges, context):
+    """What a run of a comparison gives, without training: accuracy falls with the ratio."""
+    ratio = arguments["ratio"] or 0.0
+    return {
+        "accuracy": 0.9 - 0.1 * ratio + 0.001 * arguments["seed"],
+        "train_accuracy": 0.9,
+        "density": 1 - ratio,
+        "ratio": ratio,
+        "weights_kept": round(1000 * (1 - ratio)) if ratio else None,
+        "parameters_kept": 10,
+        "macs_kept": 20,
+        "train_macs": 1e6,
+        "train_seconds": 0.1,
+        "curves": [{"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.9}],
+    }

@@ -207,3 +207,38 @@ def test_accuracies_that_are_no_numbers_are_kept_as_null(store):
     store.finish(ended(task.key, values={"accuracy": float("nan")}), 1)
     assert store.rows()[0]["accuracy"] is None
     assert json.loads(json.dumps(store.rows()))[0]["status"] == "done"
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date_and_loses_nothing(tmp_path):
+    path = tmp_path / "old.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(schema.VERSION_1)
+    connection.execute("INSERT INTO study VALUES ('{}', '{}', '{}', '2026-01-01T00:00:00')")
+    connection.execute(
+        "INSERT INTO graphs (hash, nodes, degree, edges) VALUES ('g', 4, 2, '[]')"
+    )
+    connection.execute(
+        "INSERT INTO runs (key, position, function, arguments, graph, family, seed, status, "
+        "accuracy) VALUES ('k', 0, 'a:b', '{}', 'g', 'ring', 3, 'done', 0.5)"
+    )
+    connection.execute("INSERT INTO details VALUES ('k', '{\"curves\": []}')")
+    connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    with pytest.raises(FileError, match=r"format 1 of an older version; .*resume"):
+        Reader.open(path)
+    with Store.reopen(path) as store:
+        row = store.rows()[0]
+        assert (row["key"], row["family"], row["seed"], row["accuracy"]) == (
+            "k",
+            "ring",
+            3,
+            0.5,
+        )
+        assert (row["target"], row["weights_kept"], row["train_macs"]) == (None, None, None)
+        assert store.details() == {"k": {"curves": []}}
+        assert store.add(tasks(2)) == 2
+    with Reader.open(path) as reader:
+        assert reader.counts()["waiting"] == 2
+        assert set(reader.rows()[0]) >= {*schema.LABELS, *schema.RESULTS, *schema.MEASURES}

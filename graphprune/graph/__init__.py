@@ -13,6 +13,7 @@ from graphprune.graph.evenness import Evenness as Evenness
 from graphprune.graph.evenness import EvenResult as EvenResult
 from graphprune.graph.evenness import even_out as even_out
 from graphprune.graph.evenness import saturated as saturated
+from graphprune.graph.factors import two_factors as two_factors
 from graphprune.graph.files import graph_hash as graph_hash
 from graphprune.graph.files import read_graph as read_graph
 from graphprune.graph.files import write_graph as write_graph
@@ -30,6 +31,7 @@ from graphprune.graph.measures import measure as measure
 from graphprune.graph.named import Candidate as Candidate
 from graphprune.graph.named import candidates as candidates
 from graphprune.graph.named import named_graph as named_graph
+from graphprune.graph.nesting import nested_graphs as nested_graphs
 from graphprune.graph.result import SearchResult as SearchResult
 from graphprune.graph.rewiring import rewire as rewire
 from graphprune.graph.shipped import shipped_graph as shipped_graph

@@ -20,7 +20,7 @@ SHAPES = ("linear", "cubic", "geometric")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DegreeSchedule(Method):
-    """Begins at degree `start` (0: dense) and ends at the budget's, each wiring in the last.
+    """Begins at the density `start` and ends at the budget's, each wiring within the last.
 
     From the share `begin` to the share `end` of the training the degree shrinks in at most
     `updates` steps, along the curve `shape`: "linear", "cubic" (fast first) or "geometric"
@@ -35,7 +35,7 @@ class DegreeSchedule(Method):
     paper = "graphprune; after arXiv:1710.01878"
     compacts = True
 
-    start: int = 0
+    start: float = 1.0
     begin_at: float = 0.05
     end_at: float = 0.6
     updates: int = 12
@@ -59,55 +59,61 @@ class DegreeSchedule(Method):
                 "degree-schedule: 0 <= begin_at <= end_at <= 1 must hold, got "
                 f"{self.begin_at} and {self.end_at}"
             )
+        if not 0 < self.start <= 1:
+            raise SpecError(f"degree-schedule: start must be in (0, 1], got {self.start}")
         if self.updates < 1:
             raise SpecError(f"degree-schedule: updates must be at least 1, got {self.updates}")
 
     def check(self, budget: Budget) -> None:
         """Blocks of equal size, and a start between the last degree and dense."""
         check_blocks(self.title, budget)
-        if self.start and not budget.degree <= self.start <= budget.nodes:
-            raise SpecError(
-                f"degree-schedule: start must be 0 or in [{budget.degree}, {budget.nodes}], "
-                f"got {self.start}"
-            )
+        for name, (nodes, degree) in budget.degrees.items():
+            if round(self.start * nodes) < degree:
+                raise SpecError(
+                    f"degree-schedule: start {self.start} is below the density of {name}, "
+                    f"{degree / nodes:.6g}"
+                )
 
-    def degree_at(self, progress: float, budget: Budget) -> int:
-        """Degree after a share of the training; never rises."""
-        first, last = self.start or budget.nodes, budget.degree
+    def degree_at(self, progress: float, nodes: int, degree: int) -> int:
+        """Degree after a share of the training, of a layer that ends at `degree`."""
+        first = round(self.start * nodes)
         if progress >= self.end_at:
-            return last
+            return degree
         if progress < self.begin_at:
             return first
         done = (progress - self.begin_at) / (self.end_at - self.begin_at)
         left = 1 - math.floor(done * self.updates) / self.updates
         if self.shape == "geometric":
-            return round(last * math.pow(first / last, left))
-        return round(last + (first - last) * (left**3 if self.shape == "cubic" else left))
+            return round(degree * math.pow(first / degree, left))
+        return round(degree + (first - degree) * (left**3 if self.shape == "cubic" else left))
 
     def begin(self, moment: Moment) -> Masks:
-        """Dense, or the best wiring of degree `start`."""
-        if self.start in (0, moment.budget.nodes):
+        """Dense, or the best wirings of the density `start`."""
+        if self.start == 1:
             return everything(moment)
-        return self._projected(moment, self.start)
+        return self._projected(moment, 0.0)
 
     def due(self, moment: Moment) -> bool:
-        """Where the degree changes."""
+        """Where a degree changes."""
         before = (moment.step - 1) / moment.steps
-        return self.degree_at(moment.progress, moment.budget) != self.degree_at(
-            before, moment.budget
+        return any(
+            self.degree_at(moment.progress, *each) != self.degree_at(before, *each)
+            for each in set(moment.budget.degrees.values())
         )
 
     def choose(self, moment: Moment) -> Masks:
-        """The wiring of the next degree."""
-        return self._projected(moment, self.degree_at(moment.progress, moment.budget))
+        """The wirings of the next degrees."""
+        return self._projected(moment, moment.progress)
 
-    def _projected(self, moment: Moment, degree: int) -> Masks:
-        nodes = moment.budget.nodes
+    def _projected(self, moment: Moment, progress: float) -> Masks:
         project = nearest_biregular if self.wiring == "regular" else nearest_fan_in
         masks = {}
-        for name, mask in moment.masks.items():
+        for name, (nodes, last) in moment.budget.degrees.items():
             weight = moment.weights[name]
-            scores = node_scores(weight, nodes, self.norm)
-            wiring = project(scores, degree, within=wiring_of(mask, nodes))
-            masks[name] = block_mask(wiring, weight)
+            masks[name] = moment.masks[name]
+            within = wiring_of(masks[name], nodes)
+            degree = self.degree_at(progress, nodes, last)
+            if within.sum() > nodes * degree:
+                scores = node_scores(weight, nodes, self.norm)
+                masks[name] = block_mask(project(scores, degree, within=within), weight)
         return masks

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import networkx as nx
+import torch
 
 from graphprune.errors import SpecError
 from graphprune.graph import GraphSpec, random_regular, ring_lattice
@@ -17,7 +18,7 @@ FAMILIES = ("searched", "random", "ring")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regular(Method):
-    """All layers keep the blocks of one regular graph, or with `own` of one graph a layer.
+    """Layers of equal nodes and degree share a regular graph, or with `own` each has its own.
 
     `family` is "searched" (short paths; shipped where there is one, whatever the seed),
     "random" or "ring".
@@ -43,19 +44,24 @@ class Regular(Method):
     def check(self, budget: Budget) -> None:
         """Blocks of equal size, and a connected graph of that degree."""
         check_blocks(self.title, budget)
-        GraphSpec(budget.nodes, budget.degree)
+        for nodes, degree in budget.degrees.values():
+            if degree < nodes:
+                GraphSpec(nodes, degree)
 
     def begin(self, moment: Moment) -> Masks:
-        """The graph's masks."""
+        """The graph's masks; a layer whose degree is its node count stays dense."""
         first = moment.rng.initial_seed() % 2**31
         masks = {}
-        for place, (name, weight) in enumerate(moment.weights.items()):
-            graph = self._graph(moment.budget, first + self.own * place)
+        for place, (name, (nodes, degree)) in enumerate(moment.budget.degrees.items()):
+            weight = moment.weights[name]
+            if degree == nodes:
+                masks[name] = torch.ones_like(weight, dtype=torch.bool)
+                continue
+            graph = self._graph(GraphSpec(nodes, degree, first + self.own * place))
             masks[name] = block_mask(adjacency(graph), weight)
         return masks
 
-    def _graph(self, budget: Budget, seed: int) -> nx.Graph:
-        spec = GraphSpec(budget.nodes, budget.degree, seed)
+    def _graph(self, spec: GraphSpec) -> nx.Graph:
         if self.family == "random":
             return random_regular(spec)
         return ring_lattice(spec) if self.family == "ring" else usual_graph(spec)

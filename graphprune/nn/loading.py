@@ -18,11 +18,13 @@ from graphprune.nn.mask_index import BitIndex, GraphIndex, mask_of
 from graphprune.nn.masking import apply_masks, masks_of, strip
 from graphprune.nn.model_card import CARD, FORMS, LayerCard
 from graphprune.nn.saved_files import SavedModel
+from graphprune.nn.stored_levels import at_level, check_level
 from graphprune.nn.stored_state import (
     bits_key,
     check_values,
     first_names,
     kind_of,
+    level_key,
     plain_state,
     unstored_buffers,
     weight_key,
@@ -35,14 +37,15 @@ def load(
     *,
     form: Literal["saved", "masked", "compact", "dense"] = "saved",
     device: torch.device | str = "cpu",
+    degree: int | None = None,
 ) -> nn.Module:
     """A model in evaluation mode, made of what was read; see `graphprune.from_pretrained`.
 
     Raises:
         FileError: Masks or layouts contradict what the files say elsewhere.
         MismatchError: `build` gives another network; the message names the layer.
-        SpecError: `build` gives no network of plain layers with values, `form` or `device` is
-            none that there is, or a dense model is asked for as masked or compact.
+        SpecError: `build` gives no network of plain layers with values, `form`, `device` or
+            `degree` is none that there is, or a dense model is asked for as masked or compact.
     """
     place = _device(device)
     if form not in ("saved", *FORMS):
@@ -50,12 +53,14 @@ def load(
     wanted = saved.card.form if form == "saved" else form
     if wanted != "dense" and not saved.card.layers:
         raise SpecError(f"{saved.folder} holds a dense model, which has no {wanted} form")
+    check_level(saved, degree)
     with torch.random.fork_rng(devices=[]):
         dense = build()
     if not isinstance(dense, nn.Module):
         raise SpecError(f"build must return a torch.nn.Module, got {type(dense).__name__}")
     check_fit(saved, dense)
     check_values(dense)
+    saved = at_level(saved, degree)
     model = _filled(saved, dense)
     if wanted == "dense":
         model = strip(model)
@@ -129,6 +134,8 @@ def _plain_names(saved: SavedModel) -> dict[str, str]:
         for name, layer in saved.card.layers.items()
         if isinstance(layer.mask, BitIndex)
     }
+    if (levels := saved.card.levels) is not None:
+        own |= {level_key(key, degree) for degree in levels.lower for key in levels.own}
     return {key: key for key in saved.tensors if key not in own} | dict(saved.card.shared)
 
 

@@ -16,10 +16,14 @@ from graphprune.graph.files import sorted_edges
 from graphprune.mask import DIALECTS
 from graphprune.nn.card_checks import Fields, check_edges
 from graphprune.nn.kept_weights import FALLBACKS, LAYOUTS
+from graphprune.nn.level_card import LevelsCard, kept_weights, read_levels
 from graphprune.nn.mask_index import BitIndex, GraphIndex
 
 FORMAT = "graphprune-model"
 FORMAT_VERSION = 2
+# Of nested models alone: whoever knows version 2 only would take their statistics for tensors
+# of another network, and is told a version that is not supported instead.
+NESTED_VERSION = 3
 Form = Literal["masked", "compact", "dense"]
 FORMS: tuple[Form, ...] = ("masked", "compact", "dense")
 MOST_NODES = 100_000
@@ -61,7 +65,8 @@ class ModelCard:
     `file` is the name of the weights file, `sha256` its hash. `shared` maps names of tensors to
     the name under which the same tensor is stored; `buffers` tells the dtypes of floating
     buffers that are not stored. `achieved` holds counts and ratios of the whole model,
-    `config` is the caller's own.
+    `config` is the caller's own. `levels` is there for a nested model: all else is then said
+    of its densest level.
     """
 
     form: Form
@@ -73,6 +78,7 @@ class ModelCard:
     achieved: Mapping[str, float] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    levels: LevelsCard | None = None
 
     def to_json(self) -> str:
         """The card as one JSON object, a line for each field.
@@ -83,11 +89,12 @@ class ModelCard:
         """
         body = {
             "format": FORMAT,
-            "version": FORMAT_VERSION,
+            "version": NESTED_VERSION if self.levels else FORMAT_VERSION,
             "form": self.form,
             "weights": {"file": self.file, "sha256": self.sha256},
             "layers": {name: _layer_body(layer) for name, layer in self.layers.items()},
-            "graphs": _graph_bodies(self.layers),
+            "graphs": _graph_bodies(self.layers, self.levels),
+            **({"levels": self.levels.body()} if self.levels else {}),
             "shared": dict(self.shared),
             "buffers": dict(self.buffers),
             "achieved": dict(self.achieved),
@@ -102,12 +109,14 @@ class ModelCard:
 def structure_hash(body: Mapping[str, Any]) -> str:
     """SHA-256 of everything in `config.json` that the model's structure depends on."""
     parts = [body[key] for key in ("form", "layers", "graphs", "shared", "buffers")]
+    if body.get("version") == NESTED_VERSION:
+        parts.append(body.get("levels"))
     text = json.dumps(parts, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def card_of(body: Mapping[str, Any], *, name: str) -> ModelCard:
-    """The card that a parsed `config.json` of format version 2 tells.
+    """The card that a parsed `config.json` of format version 2 or 3 tells.
 
     Args:
         body: The JSON object.
@@ -128,6 +137,11 @@ def card_of(body: Mapping[str, Any], *, name: str) -> ModelCard:
     }
     if (form == "dense") == bool(layers):
         raise FileError(f"{name}: a {form} model with {len(layers)} pruned layers")
+    levels = None
+    if body["version"] == NESTED_VERSION:
+        shapes = [layer.shape for layer in layers.values()]
+        levels = read_levels(fields.part("levels"), graphs, shapes)
+        _check_densest(form, layers, levels, name)
     buffers = fields.part("buffers")
     card = ModelCard(
         form=form,
@@ -139,10 +153,29 @@ def card_of(body: Mapping[str, Any], *, name: str) -> ModelCard:
         achieved=fields.part("achieved").body,
         config=fields.part("config").body,
         versions=fields.part("versions").texts(),
+        levels=levels,
     )
     if structure_hash(body) != fields.text("structure_sha256"):
         raise FileError(f"{name}: layers and graphs have another hash than the file says")
     return card
+
+
+def _check_densest(
+    form: Form, layers: Mapping[str, LayerCard], levels: LevelsCard, name: str
+) -> None:
+    """Refuse layers that are not those of a nested model's highest degree."""
+    if form != "masked":
+        raise FileError(f"{name}: a nested model is stored masked, not {form}")
+    graph = levels.graphs[levels.top]
+    for key, layer in layers.items():
+        follows = (
+            isinstance(layer.mask, GraphIndex)
+            and graph_hash(layer.mask.graph) == graph_hash(graph)
+            and layer.mask.dialect == levels.dialect
+        )
+        kept = kept_weights(graph, levels.dialect, layer.shape)
+        if not follows or (layer.kept, layer.layout) != (kept, ""):
+            raise FileError(f"{name}: {key} is not pruned by the graph of degree {levels.top}")
 
 
 def _layer_body(layer: LayerCard) -> dict[str, Any]:
@@ -212,11 +245,12 @@ def _mask_of(
     return BitIndex(rows, columns, kernel)
 
 
-def _graph_bodies(layers: Mapping[str, LayerCard]) -> dict[str, Any]:
+def _graph_bodies(layers: Mapping[str, LayerCard], levels: LevelsCard | None) -> dict[str, Any]:
     """Each graph once, by its hash."""
     graphs = [
         layer.mask.graph for layer in layers.values() if isinstance(layer.mask, GraphIndex)
     ]
+    graphs += levels.graphs.values() if levels else ()
     return {graph_hash(graph): _graph_body(graph) for graph in graphs}
 
 

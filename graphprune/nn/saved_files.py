@@ -12,17 +12,19 @@ from torch import Tensor
 
 from graphprune.errors import FileError
 from graphprune.nn.first_format import FIRST_VERSION, saved_of_first
+from graphprune.nn.level_card import LevelsCard
 from graphprune.nn.mask_index import BitIndex, bit_bytes
 from graphprune.nn.model_card import (
     CARD,
     FORMAT,
     FORMAT_VERSION,
     LATER_WEIGHTS,
+    NESTED_VERSION,
     WEIGHTS,
     ModelCard,
     card_of,
 )
-from graphprune.nn.stored_state import bits_key, weight_key
+from graphprune.nn.stored_state import bits_key, level_key, weight_key
 from graphprune.records import read_json_object, read_text
 from graphprune.tensors import read_tensors
 
@@ -31,7 +33,10 @@ HEADER = {"graphprune": "weights"}  # one key: their order is not kept
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedModel:
-    """A saved model as read: its card, and its tensors on the CPU under their stored names."""
+    """A saved model as read: its card, and its tensors on the CPU under their stored names.
+
+    Of a nested model they are those of the densest level, and the lower levels' own beside.
+    """
 
     folder: Path
     card: ModelCard
@@ -72,6 +77,19 @@ def saved_config(folder: Path | str) -> dict[str, Any]:
     if body["version"] == FIRST_VERSION:
         return {key: value for key, value in body.items() if key not in ("format", "version")}
     return dict(card_of(body, name=str(path)).config)
+
+
+def saved_levels(folder: Path | str) -> LevelsCard | None:
+    """The levels of a saved nested model; None of any other.
+
+    Raises:
+        FileError: As `saved_config`.
+    """
+    path = Path(folder) / CARD
+    body = _body(path)
+    if body["version"] != NESTED_VERSION:
+        return None
+    return card_of(body, name=str(path)).levels
 
 
 def weights_named_by(folder: Path) -> str | None:
@@ -117,8 +135,9 @@ def file_sha256(path: Path) -> str:
 def _body(path: Path) -> dict[str, Any]:
     """The JSON object of a `config.json` of a format version that is known."""
     text = read_text(path)
-    with suppress(FileError):
-        return read_json_object(text, name=str(path), format=FORMAT, version=FIRST_VERSION)
+    for version in (FORMAT_VERSION, NESTED_VERSION, FIRST_VERSION):
+        with suppress(FileError):
+            return read_json_object(text, name=str(path), format=FORMAT, version=version)
     return read_json_object(text, name=str(path), format=FORMAT, version=FORMAT_VERSION)
 
 
@@ -135,3 +154,20 @@ def _check_tensors(card: ModelCard, tensors: dict[str, Tensor], path: Path) -> N
     for key, first in card.shared.items():
         if first not in tensors or key in tensors:
             raise FileError(f"{path}: {key} must be stored as {first} only")
+    if card.levels is not None:
+        _check_own(card, card.levels, tensors, path)
+
+
+def _check_own(
+    card: ModelCard, levels: LevelsCard, tensors: dict[str, Tensor], path: Path
+) -> None:
+    """Refuse tensors of lower levels that are missing or unlike those of the densest."""
+    weights = set(map(weight_key, card.layers))
+    for key in levels.own:
+        if key not in tensors or key in weights:
+            raise FileError(f"{path}: {key} is no tensor that levels have their own of")
+        like = tensors[key]
+        for degree in levels.lower:
+            value = tensors.get(level_key(key, degree))
+            if value is None or (value.shape, value.dtype) != (like.shape, like.dtype):
+                raise FileError(f"{path}: degree {degree} must have its own {key}")

@@ -18,7 +18,9 @@ from graphprune.nn.model_card import (
     LayerCard,
     ModelCard,
 )
+from graphprune.nn.nested import NestedModel
 from graphprune.nn.saved_files import HEADER, file_sha256, is_ours, weights_named_by
+from graphprune.nn.stored_levels import add_levels
 from graphprune.nn.stored_state import (
     check_values,
     first_names,
@@ -31,7 +33,10 @@ from graphprune.tensors import write_tensors
 
 
 def save_pretrained(
-    model: nn.Module, folder: Path | str, *, config: Mapping[str, Any] | None = None
+    model: nn.Module | NestedModel,
+    folder: Path | str,
+    *,
+    config: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a model into a folder: `model.safetensors` and `config.json`.
 
@@ -41,12 +46,15 @@ def save_pretrained(
     dict is stored under its name, tensors with several names once. Not stored are hooks,
     `requires_grad`, training mode, and buffers outside the state dict.
 
+    Of a nested model the weights of the densest level are stored, once, with the graphs of all
+    levels; `norm.running_mean:degree-4` is a lower level's own statistics.
+
     A folder that holds a saved model is overwritten so that it holds the old or the new one at
     any moment: the new weights are written under a free name (`model-2.safetensors`), then
     `config.json`, which names them, is replaced, then the old weights are removed.
 
     Args:
-        model: Masked, compact or dense; left unchanged.
+        model: Masked, compact, dense or nested; left unchanged.
         folder: Made if missing.
         config: The caller's own, stored as it is; JSON types only. If "model" is a name of
             `graphprune.models.MODELS` and "classes" (a count or a list), "in_channels" and
@@ -98,8 +106,10 @@ def _text(card: ModelCard) -> str:
         raise SpecError(f"config must hold JSON types and finite numbers: {error}") from error
 
 
-def _contents(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _contents(model: nn.Module | NestedModel) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors to store, and the fields of the card that follow from the model."""
+    if isinstance(model, NestedModel):
+        return add_levels(model, *_contents(model.densest))
     check_values(model)
     pruned = pruned_layers(model)
     plain = plain_state(model, pruned)

@@ -29,6 +29,11 @@ def bits_key(layer: str) -> str:
     return f"{weight_key(layer)}:kept"
 
 
+def level_key(key: str, degree: int) -> str:
+    """Name of a lower level's own tensor, such as a running mean, of a nested model."""
+    return f"{key}:degree-{degree}"
+
+
 def pruned_layers(model: nn.Module) -> dict[str, tuple[LayerCard, dict[str, Tensor]]]:
     """Card and stored tensors of each masked or compact layer.
 

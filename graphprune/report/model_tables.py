@@ -1,6 +1,6 @@
 """Tables of one pruned network: how its layers compute, how fast and large each form is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -31,6 +31,19 @@ def layout_table(values: Mapping[str, Any], *, title: str) -> Table:
             *map(str, blocks),
             f"{layer['kept']:,} ({layer['kept'] / layer['weights']:.1%})",
             layer["reason"],
+        )
+    return table
+
+
+def level_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> Table:
+    """Every level of a nested model: its degree, what it keeps, how long its paths are."""
+    table = new_table(title, ("degree", "kept", "pruned", "ASPL (hops)"))
+    for row in rows:
+        table.add_row(
+            str(row["degree"]),
+            f"{row['kept']:,} of {row['weights']:,}",
+            f"{row['ratio']:.1%}",
+            f"{row['aspl']:.3f}",
         )
     return table
 

@@ -8,7 +8,6 @@ from graphprune.errors import SpecError
 from graphprune.mask import Mask, expand
 from graphprune.projection import Scores, block_scores
 from graphprune.sparse_training.budget import Budget
-from graphprune.sparse_training.protocol import Masks
 
 NORMS = ("l1", "l2")
 
@@ -19,13 +18,13 @@ def check_blocks(title: str, budget: Budget) -> None:
     Raises:
         SpecError: There is one; or no degree gives the density.
     """
-    for name, shape in budget.shapes.items():
-        if shape[0] % budget.nodes or shape[1] % budget.nodes:
+    for name, (nodes, _) in budget.degrees.items():
+        rows, columns = budget.shapes[name][:2]
+        if rows % nodes or columns % nodes:
             raise SpecError(
-                f"method {title}: {name} has {shape[0]} x {shape[1]} channels, which "
-                f"{budget.nodes} nodes do not divide"
+                f"method {title}: {name} has {rows} x {columns} channels, which {nodes} nodes "
+                "do not divide"
             )
-    _ = budget.degree
 
 
 def node_scores(weight: Tensor, nodes: int, norm: str) -> Scores:
@@ -47,8 +46,3 @@ def wiring_of(mask: Tensor, nodes: int) -> Mask:
     kept = mask.flatten(2)[..., 0] if mask.ndim > 2 else mask
     rows, columns = (np.arange(nodes) * (size // nodes) for size in kept.shape)
     return kept.cpu().numpy()[np.ix_(rows, columns)]
-
-
-def wirings_of(masks: Masks, nodes: int) -> dict[str, Mask]:
-    """The wiring of each layer; see `wiring_of`."""
-    return {name: wiring_of(mask, nodes) for name, mask in masks.items()}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from graphprune.devices import device_named
 from graphprune.sparse_training.budget import Budget
-from graphprune.sparse_training.protocol import Method, Run, Sample
+from graphprune.sparse_training.protocol import Masks, Method, Run, Sample
 from graphprune.sparse_training.pruner import Effort, Pruner
 from graphprune.training import Labelled, Settings, train_with
 from graphprune.training.checkpoints import Row
@@ -28,10 +28,11 @@ class Trained:
     """A network that was pruned while it trained.
 
     `model` carries masks; `rows` are those of `graphprune.training.train`, of all trainings one
-    after the other; `effort` says what they cost.
+    after the other; `effort` says what they cost. `started` holds the masks of the first step.
     """
 
     model: nn.Module
+    started: Masks
     rows: list[Row]
     effort: Effort
 
@@ -82,6 +83,7 @@ def train_pruned(
         rescale=rescale,
         compact=compact,
     )
+    started = {name: mask.bool() for name, mask in pruner.masks.items()}
     learner = PruningLearner(pruner, settings)
     rows: list[Row] = []
     for training in range(method.trainings(budget)):
@@ -90,7 +92,7 @@ def train_pruned(
         rows += train_with(
             learner, data, settings, held_out=held_out, device=device, on_epoch=on_epoch
         )
-    return Trained(pruner.finish(), rows, pruner.effort)
+    return Trained(pruner.finish(), started, rows, pruner.effort)
 
 
 class PruningLearner:

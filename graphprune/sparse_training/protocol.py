@@ -23,7 +23,7 @@ class Moment:
     `weights` are the stored weights of the prunable layers (those of pruned places included)
     and `masks` those at work, both by layer name. `step` counts finished steps, of `steps` in
     this training; `training` counts finished trainings. `gradients` are those of the last
-    batch for every weight, pruned or not, where the method's `wants_gradients` says so, else
+    batch for every weight, pruned or not, where the method's `needs_gradients` says so, else
     empty. `sample` is a labelled batch on the device, for methods that score before training,
     `model` the network that `weights` belong to. `rng` follows from seed and step alone.
     """
@@ -71,8 +71,9 @@ class Method(ABC):
     gradients of pruned weights too. `scores_examples`: it needs a labelled batch before the
     first step. `replaces_step`: at those steps the optimizer rests.
     `soft`: pruned weights learn all the time, as if nothing were pruned, and masks may be
-    floats. `compacts`: masks are of whole blocks and follow from weights alone, so that the
-    network may train in its compact form from one choice to the next.
+    floats. `keeps_pruned`: pruned weights keep their values, and learn where the method runs
+    the network without masks. `compacts`: masks are of whole blocks and follow from weights
+    alone, so that the network may train in its compact form from one choice to the next.
     """
 
     title: ClassVar[str]
@@ -83,7 +84,15 @@ class Method(ABC):
     scores_examples: ClassVar[bool] = False
     replaces_step: ClassVar[bool] = False
     soft: ClassVar[bool] = False
+    keeps_pruned: ClassVar[bool] = False
     compacts: ClassVar[bool] = False
+
+    def needs_gradients(self) -> bool:
+        """Whether these options want gradients, where `wants_gradients` says that some do.
+
+        A network that needs those of pruned weights does not train in compact form.
+        """
+        return self.wants_gradients
 
     def check(self, budget: Budget) -> None:  # noqa: B027
         """Refuse a budget that this method cannot keep to exactly.
@@ -124,6 +133,13 @@ class Method(ABC):
 
     def change_gradients(self, moment: Moment) -> None:  # noqa: B027
         """Change `.grad` of `moment.weights` before the optimizer steps."""
+
+    def change_weights(self, moment: Moment) -> None:  # noqa: B027
+        """Change `moment.weights`, or other parameters of the model, when a step is done.
+
+        It is called after every step, once the masks chosen are at work, without gradients.
+        Not for methods that compact: their `moment.weights` are copies.
+        """
 
     def trainings(self, budget: Budget) -> int:
         """How many whole trainings the method takes, one after the other."""

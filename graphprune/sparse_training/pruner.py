@@ -78,17 +78,17 @@ class Pruner:
         self.method, self.budget = method, budget
         self._seed, self._sample = seed, sample
         self._steps, self._steps_an_epoch = steps, steps_an_epoch or steps
-        self._done, self._training, self._counted = 0, 0, 0
+        self._done, self._training, self._counted, self._dense_runs = 0, 0, 0, 0
         self._memory: dict[str, Any] = {}
         self._used = {name: [0.0, 0.0] for name in budget.shapes}
         masks = full_masks(model, budget)
         self._body: Body = (
             CompactBody(model, masks)
-            if compact and method.compacts
-            else SwitchBody(model, masks, soft=method.soft)
+            if compact and method.compacts and not method.needs_gradients()
+            else SwitchBody(model, masks, soft=method.soft or method.keeps_pruned)
         )
         masks = method.begin(self._moment())
-        self._body.put(masks)
+        self._put(masks)
         if rescale:
             self._body.rescale(masks)
         self._body.equip(optimizer, method.extra_parameters(self._moment()))
@@ -119,7 +119,11 @@ class Pruner:
         )
 
     def switched(self, *, on: bool) -> AbstractContextManager[None]:
-        """The network with its masks, or without while this lasts."""
+        """The network with its masks, or without while this lasts.
+
+        Without, and with gradients, it counts as one more run of the step at hand.
+        """
+        self._dense_runs += not on and torch.is_grad_enabled()
         return self._body.switched(on=on)
 
     def moment(self) -> Moment:
@@ -134,7 +138,7 @@ class Pruner:
         self._count()
         due = self.method.due(self._moment(ahead=1))
         chosen = None
-        if due and self.method.wants_gradients:
+        if due and self.method.needs_gradients():
             chosen = self._chosen()
             if not self.method.soft:
                 self._prune_gradients()
@@ -142,14 +146,17 @@ class Pruner:
             self.method.change_gradients(self._moment())
             self.optimizer.step()
         if due:
-            self._body.put(self._chosen() if chosen is None else chosen)
+            self._put(self._chosen() if chosen is None else chosen)
         self._done += 1
+        with torch.no_grad():
+            self.method.change_weights(self._moment())
         self._begin_step()
 
     def again(self) -> None:
         """Begin the method's next training: its state and masks, and a fresh optimizer."""
         self._training += 1
         self._body.restart(*self.method.restart(self._moment()))
+        self._see_masks()
         self._done = 0
         self._begin_step()
 
@@ -180,7 +187,7 @@ class Pruner:
 
     def _moment(self, *, ahead: int = 0) -> Moment:
         weights, gradients = self._body.weights(), {}
-        if self.method.wants_gradients:
+        if self.method.needs_gradients():
             gradients = {n: w.grad for n, w in weights.items() if w.grad is not None}
         return Moment(
             model=self.model,
@@ -208,12 +215,22 @@ class Pruner:
     def _begin_step(self) -> None:
         """Let gradients through where the step to come needs those of pruned weights."""
         due = self._done < self._steps and self.method.due(self._moment(ahead=1))
-        wanted = self.method.soft or (due and self.method.wants_gradients)
+        wanted = self.method.soft or (due and self.method.needs_gradients())
         self._body.let_through(wanted=wanted)
+
+    def _put(self, masks: Masks) -> None:
+        self._body.put(masks)
+        self._see_masks()
+
+    def _see_masks(self) -> None:
+        """Count the masks at work once, not at every step."""
+        self._shares = {
+            name: int(mask.count_nonzero()) / mask.numel() for name, mask in self.masks.items()
+        }
 
     def _count(self) -> None:
         self._counted += 1
-        for name, mask in self.masks.items():
-            share = float(mask.bool().float().mean())
-            self._used[name][0] += share
-            self._used[name][1] += 1.0 if self._body.through else share
+        for name, share in self._shares.items():
+            self._used[name][0] += self._dense_runs + share
+            self._used[name][1] += self._dense_runs + (1.0 if self._body.through else share)
+        self._dense_runs = 0

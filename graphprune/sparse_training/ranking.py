@@ -16,6 +16,27 @@ def largest(scores: Tensor, kept: int) -> Tensor:
     return mask.reshape(scores.shape)
 
 
+def largest_within(scores: Tensor, allowed: Tensor, kept: int) -> Tensor:
+    """True at the `kept` largest scores of the places that are True in `allowed`.
+
+    Ties go by position. `kept` is at most the number of these places.
+    """
+    return largest(torch.where(allowed, scores.detach(), -math.inf), kept)
+
+
+def largest_in_rows(scores: Tensor, kept: Tensor) -> Tensor:
+    """True at the largest scores of each row, `kept` of them, ties by position.
+
+    Args:
+        scores: Shape (rows, columns).
+        kept: Whole numbers, shape (rows,).
+    """
+    order = scores.detach().sort(dim=1, descending=True, stable=True).indices
+    places = torch.arange(scores.shape[1], device=scores.device).expand_as(order)
+    ranks = torch.empty_like(order).scatter_(1, order, places)
+    return ranks < kept.to(scores.device)[:, None]
+
+
 def largest_of_all(scores: Mapping[str, Tensor], kept: int) -> dict[str, Tensor]:
     """True at the `kept` largest scores of all layers together, ties by layer and position."""
     together = torch.cat([each.detach().flatten() for each in scores.values()])

@@ -97,7 +97,7 @@ class Reader:
         return found
 
     def groups(self) -> list[Row]:
-        """Runs of each family, degree and level: counts by status, mean and range of accuracy.
+        """Runs of each family, degree, level and target: counts by status, means of figures.
 
         Computed in the file, so that it is quick for any number of runs.
         """
@@ -133,12 +133,16 @@ class Reader:
 
 
 _GROUPS = """
-SELECT role, family, runs.degree, level, count(*) AS runs, sum(status = 'done') AS done,
+SELECT role, family, runs.degree, level, target, count(*) AS runs,
+    sum(status = 'done') AS done,
     sum(status = 'failed') AS failed, sum(status = 'running') AS running,
     avg(accuracy) AS accuracy, min(accuracy) AS least, max(accuracy) AS most,
-    avg(graphs.aspl) AS aspl, avg(density) AS density, avg(seconds) AS seconds
+    avg(graphs.aspl) AS aspl, avg(density) AS density, avg(seconds) AS seconds,
+    avg(weights_kept) AS weights_kept, avg(macs_kept) AS macs_kept,
+    avg(train_macs) AS train_macs, avg(train_seconds) AS train_seconds,
+    avg(dense_ms) AS dense_ms, avg(compact_ms) AS compact_ms
 FROM runs LEFT JOIN graphs ON graphs.hash = runs.graph
-GROUP BY role, family, runs.degree, level
+GROUP BY role, family, runs.degree, level, target
 ORDER BY min(position)
 """
 

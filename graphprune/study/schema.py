@@ -11,6 +11,7 @@ LABELS = {
     "nodes": "INTEGER",
     "degree": "INTEGER",
     "level": "REAL",
+    "target": "REAL",
     "seed": "INTEGER",
 }  # columns that say where in a design a run stands
 RESULTS = {
@@ -21,6 +22,8 @@ RESULTS = {
     "ratio": "REAL",
     "parameters_kept": "INTEGER",
     "macs_kept": "INTEGER",
+    "weights_kept": "INTEGER",
+    "train_macs": "REAL",
     "dense_ms": "REAL",
     "masked_ms": "REAL",
     "compact_ms": "REAL",
@@ -38,25 +41,29 @@ MEASURES = (
 )  # of a run's graph
 
 
-def _columns(columns: dict[str, str]) -> str:
-    return ", ".join(f"{name} {kind}" for name, kind in columns.items())
-
-
-VERSION_1 = f"""
+VERSION_1 = """
 CREATE TABLE study (settings TEXT NOT NULL, versions TEXT NOT NULL, machine TEXT NOT NULL,
     created TEXT NOT NULL);
 CREATE TABLE graphs (hash TEXT PRIMARY KEY, nodes INTEGER NOT NULL, degree INTEGER NOT NULL,
-    edges TEXT NOT NULL, {_columns(dict.fromkeys(MEASURES, "REAL"))});
+    edges TEXT NOT NULL, aspl REAL, diameter REAL, clustering REAL, spectral_gap REAL,
+    ramanujan_margin REAL, log_paths REAL, parameter_usage REAL, gradient_resistance REAL);
 CREATE TABLE runs (key TEXT PRIMARY KEY, position INTEGER NOT NULL UNIQUE,
     function TEXT NOT NULL, arguments TEXT NOT NULL, graph TEXT REFERENCES graphs(hash),
-    {_columns(LABELS)},
+    role TEXT, family TEXT, nodes INTEGER, degree INTEGER, level REAL, seed INTEGER,
     status TEXT NOT NULL CHECK (status IN ('waiting', 'running', 'done', 'failed')),
     attempts INTEGER NOT NULL DEFAULT 0, worker TEXT, started TEXT, ended TEXT, seconds REAL,
-    {_columns(RESULTS)}, error TEXT);
+    accuracy REAL, train_accuracy REAL, held_out_accuracy REAL, density REAL, ratio REAL,
+    parameters_kept INTEGER, macs_kept INTEGER, dense_ms REAL, masked_ms REAL,
+    compact_ms REAL, train_seconds REAL, error TEXT);
 CREATE TABLE details (key TEXT PRIMARY KEY REFERENCES runs(key), body TEXT NOT NULL);
 CREATE INDEX runs_by_status ON runs(status, position);
 """
-CHANGES = (VERSION_1,)
+VERSION_2 = """
+ALTER TABLE runs ADD COLUMN target REAL;
+ALTER TABLE runs ADD COLUMN weights_kept INTEGER;
+ALTER TABLE runs ADD COLUMN train_macs REAL;
+"""
+CHANGES = (VERSION_1, VERSION_2)
 """What makes a file of version n one of version n + 1; version 0 is an empty file."""
 
 VERSION = len(CHANGES)

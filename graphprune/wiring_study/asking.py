@@ -30,6 +30,18 @@ def asked_for(options: Mapping[str, Any]) -> tuple[StudyRequest, StudyRecipe, St
         SpecError: An option is out of range, or options do not go together.
     """
     place = changed(StudyPlace(), options)
+    request = StudyRequest(
+        first_seed=options["seed"], **{name: options[name] for name in DESIGN}
+    )
+    return request, recipe_of(options, place), place
+
+
+def recipe_of(options: Mapping[str, Any], place: StudyPlace) -> StudyRecipe:
+    """How networks are trained, from the options of a command.
+
+    Raises:
+        SpecError: An option is out of range.
+    """
     usual = {**USUAL, **(SMALL if options["data"] == "digits" else {})}
     given = {name: options[name] for name in SETTINGS if options[name] is not None}
     chosen = {
@@ -41,13 +53,10 @@ def asked_for(options: Mapping[str, Any]) -> tuple[StudyRequest, StudyRecipe, St
         chosen["precision"] = usual_precision(place.device)
     settings = asdict(Settings(**chosen, channels_last=True))
     settings.pop("seed")  # each run has its own
-    request = StudyRequest(
-        first_seed=options["seed"], **{name: options[name] for name in DESIGN}
-    )
-    recipe = StudyRecipe(
+    return StudyRecipe(
         data=options["data"],
         model=options["model"] or usual["model"],
-        nodes=options["nodes"],
+        nodes=options["nodes"] or 0,
         settings=settings,
         form=options["form"],
         skip=tuple(options["skip"]),
@@ -55,7 +64,6 @@ def asked_for(options: Mapping[str, Any]) -> tuple[StudyRequest, StudyRecipe, St
         train_images=options["train_images"],
         held_out=options["held_out"],
     )
-    return request, recipe, place
 
 
 def changed(place: StudyPlace, options: Mapping[str, Any]) -> StudyPlace:
@@ -82,12 +90,21 @@ def usual_folder(
     Raises:
         FileError: The folder asked for exists.
     """
+    degrees = "-".join(str(degree) for degree in request.degrees)
+    model = recipe.model.replace(":", ".")
+    usual = f"study-{recipe.data}-{model}-{request.nodes}x{degrees}"
+    return free_folder(out, runs / usual)
+
+
+def free_folder(out: Path | None, usual: Path) -> Path:
+    """The folder asked for, or the first free one of a usual name.
+
+    Raises:
+        FileError: The folder asked for exists.
+    """
     if out is not None:
         check_free(out)
         return out
-    degrees = "-".join(str(degree) for degree in request.degrees)
-    model = recipe.model.replace(":", ".")
-    usual = runs / f"study-{recipe.data}-{model}-{request.nodes}x{degrees}"
     number, folder = 1, usual
     while folder.exists():
         number += 1

@@ -1,14 +1,13 @@
 """How long the runs of a study will take, from a short run of each kind."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from graphprune.data import load
 from graphprune.study import Task
-from graphprune.study.task import Edges
-from graphprune.wiring_study.training_run import train_one
+from graphprune.study.task import Edges, Function
 
 TIMED_STEPS = 10  # of a timed training
 
@@ -19,8 +18,13 @@ def kind_of(task: Task) -> str:
     return f"{network}" if degree is None else f"{network}, degree {degree}"
 
 
-def seconds_of(
-    tasks: Sequence[Task], edges: Mapping[str, Edges], context: Mapping[str, Any]
+def seconds_of_short_runs(
+    tasks: Sequence[Task],
+    edges: Mapping[str, Edges],
+    context: Mapping[str, Any],
+    *,
+    run: Function,
+    kind: Callable[[Task], str],
 ) -> dict[str, float]:
     """Seconds that a run takes, by its kind.
 
@@ -29,20 +33,22 @@ def seconds_of(
     as in a full run.
 
     Args:
-        tasks: Runs of `graphprune.wiring_study.training_run.train_one`.
+        tasks: Runs; their arguments hold `train_images`, `held_out`, `data` and `settings`.
         edges: Of each graph, by its hash.
-        context: As `train_one` takes it.
+        context: As the runs take it.
+        run: Does a run; what it gives holds `train_seconds`.
+        kind: What runs of about the same length have in common.
 
     Raises:
         GraphPruneError: What such a run raises.
     """
     first: dict[str, Task] = {}
     for task in tasks:
-        first.setdefault(kind_of(task), task)
+        first.setdefault(kind(task), task)
     images = _train_images(tasks[0].arguments, context)
     return {
-        kind: _seconds(task.arguments, edges.get(task.graph or ""), context, images)
-        for kind, task in first.items()
+        name: _seconds(run, task.arguments, edges.get(task.graph or ""), context, images)
+        for name, task in first.items()
     }
 
 
@@ -57,6 +63,7 @@ def _train_images(arguments: Mapping[str, Any], context: Mapping[str, Any]) -> f
 
 
 def _seconds(
+    run: Function,
     arguments: Mapping[str, Any],
     edges: Edges | None,
     context: Mapping[str, Any],
@@ -70,9 +77,9 @@ def _seconds(
         "held_out": 0.0,
         "settings": {**settings, "epochs": 1},
     }
-    train_one(short, edges, context)
+    run(short, edges, context)
     began = time.perf_counter()
-    values = train_one(short, edges, context)
+    values = run(short, edges, context)
     whole = time.perf_counter() - began
     scale: float = images * settings["epochs"] / few
     return whole + float(values["train_seconds"]) * (scale - 1)

@@ -21,11 +21,11 @@ from graphprune.study.lock import driving
 from graphprune.study.reading import FILE, Reader
 from graphprune.whole_folder import filling_folder
 from graphprune.wiring_study.design import Cell, Design, design
-from graphprune.wiring_study.estimate import kind_of, seconds_of
+from graphprune.wiring_study.estimate import kind_of, seconds_of_short_runs
 from graphprune.wiring_study.measures import measures_of
 from graphprune.wiring_study.recipe import StudyPlace, StudyRecipe, recipe_values
 from graphprune.wiring_study.request import StudyRequest
-from graphprune.wiring_study.training_run import TRAIN
+from graphprune.wiring_study.training_run import TRAIN, train_one
 
 NETWORKS = {"dense": "dense", "unstructured": "unstructured"}  # of families without a graph
 
@@ -188,13 +188,20 @@ def settings_of(folder: Path) -> tuple[StudyRequest, StudyRecipe, StudyPlace]:
     with Reader.open(folder / FILE) as reader:
         kept = reader.about()["settings"]
     return (
-        StudyRequest(**_typed(kept["request"])),
-        StudyRecipe(**_typed(kept["recipe"])),
-        StudyPlace(**_typed(kept["place"])),
+        StudyRequest(**typed(kept["request"])),
+        StudyRecipe(**typed(kept["recipe"])),
+        StudyPlace(**typed(kept["place"])),
     )
 
 
-def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
+def place_of(folder: Path) -> StudyPlace:
+    """Where the runs of a study are done unless told otherwise; errors as `settings_of`."""
+    check_folder(folder)
+    with Reader.open(folder / FILE) as reader:
+        return StudyPlace(**typed(reader.about()["settings"]["place"]))
+
+
+def typed(values: Mapping[str, Any]) -> dict[str, Any]:
     """JSON types as requests have them: lists are tuples, folders are paths."""
     found: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in values.items()
@@ -250,7 +257,7 @@ def dry_run(
     tasks = tasks_of(made, recipe)
     tell.stage("timing a run of each kind")
     edges = {key: graph["edges"] for key, graph in graphs.items()}
-    seconds = seconds_of(tasks, edges, place.context)
+    seconds = seconds_of_short_runs(tasks, edges, place.context, run=train_one, kind=kind_of)
     total = sum(seconds[kind_of(task)] for task in tasks)
     values: dict[str, Any] = {
         "runs": len(tasks),

@@ -5,7 +5,7 @@ import click
 from graphprune.printing import print_table
 from graphprune.records import Record
 from graphprune.report.tables import new_table
-from graphprune.wiring_study.show import counts_line, groups_table
+from graphprune.wiring_study.show import counts_line, groups_table, methods_table
 
 
 def show_study(record: Record, *, as_json: bool) -> None:
@@ -14,10 +14,13 @@ def show_study(record: Record, *, as_json: bool) -> None:
         click.echo(record.to_json(), nl=False)
         return
     values = record.values
-    print_table(groups_table(values["groups"]))
+    of_methods = record.settings.get("kind") == "methods"
+    table = methods_table if of_methods else groups_table
+    print_table(table(values["groups"]))
     for row in values["failures"]:
         last = (row["error"] or "").strip().splitlines()[-1:]
-        where = f"{row['family']}, degree {row['degree']}, seed {row['seed']}"
+        degree = "" if row["degree"] is None else f", degree {row['degree']}"
+        where = f"{row['family']}{degree}, seed {row['seed']}"
         click.echo(f"failed after {row['attempts']} attempts: {where}: {' '.join(last)}")
     click.echo(counts_line(values))
     for sentence in values.get("sentences", []):

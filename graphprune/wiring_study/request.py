@@ -38,8 +38,8 @@ class StudyRequest:
     def __post_init__(self) -> None:
         if unknown := [name for name in self.families if name not in FAMILIES]:
             raise SpecError(f"families must be of {', '.join(FAMILIES)}, got {unknown[0]!r}")
-        _check_list("families", self.families)
-        _check_list("degrees", self.degrees)
+        check_list("families", self.families)
+        check_list("degrees", self.degrees)
         for name, value, least in (
             ("levels", self.levels, 1),
             ("seeds", self.seeds, 1),
@@ -61,7 +61,12 @@ class StudyRequest:
         return GraphSpec(self.nodes, degree).density
 
 
-def _check_list(name: str, values: Sequence[object]) -> None:
+def check_list(name: str, values: Sequence[object]) -> None:
+    """Refuse a list that is empty or names something twice.
+
+    Raises:
+        SpecError: It does.
+    """
     if not values:
         raise SpecError(f"{name} must name at least one")
     if twice := _repeated(values):

@@ -45,7 +45,8 @@ def study_record(folder: Path, *, runs: bool = True) -> Record:
             "created": about["created"],
         }
         rows = reader.rows() if runs or sum(counts.values()) <= MOST_JUDGED else []
-    if rows and len(rows) <= MOST_JUDGED:
+    wired = about["settings"].get("kind") != "methods"
+    if wired and rows and len(rows) <= MOST_JUDGED:
         values |= findings(rows)
     if runs:
         values["runs"] = rows
@@ -103,9 +104,6 @@ def groups_table(groups: Sequence[Mapping[str, Any]]) -> Table:
         done = f"{group['done']} of {group['runs']}"
         if group["failed"]:
             done += f", {group['failed']} failed"
-        spread = "-"
-        if group["done"] > 1 and group["least"] is not None:
-            spread = f"{100 * group['least']:.2f}-{100 * group['most']:.2f}"
         table.add_row(
             name,
             "-" if group["degree"] is None else str(group["degree"]),
@@ -113,9 +111,42 @@ def groups_table(groups: Sequence[Mapping[str, Any]]) -> Table:
             _number(group["aspl"], ".4f"),
             done,
             _percent(group["accuracy"]),
-            spread,
+            _range(group),
         )
     return table
+
+
+def methods_table(groups: Sequence[Mapping[str, Any]]) -> Table:
+    """Runs by method and ratio, with what they kept and what they cost."""
+    columns = (
+        "method", "asked", "kept", "accuracy", "range in %", "MACs", "dense ms", "compact ms",
+        "training s", "done",
+    )  # fmt: skip
+    table = new_table("", columns)
+    table.columns[0].no_wrap = True
+    for group in groups:
+        done = f"{group['done']} of {group['runs']}"
+        if group["failed"]:
+            done += f", {group['failed']} failed"
+        table.add_row(
+            group["family"],
+            _number(group["target"], "g"),
+            _number(group["weights_kept"], ",.0f"),
+            _percent(group["accuracy"]),
+            _range(group),
+            _number(group["macs_kept"], ".3g"),
+            _number(group["dense_ms"], ".2f"),
+            _number(group["compact_ms"], ".2f"),
+            _number(group["train_seconds"], ".1f"),
+            done,
+        )
+    return table
+
+
+def _range(group: Mapping[str, Any]) -> str:
+    if group["done"] < 2 or group["least"] is None:
+        return "-"
+    return f"{100 * group['least']:.2f}-{100 * group['most']:.2f}"
 
 
 def _number(value: float | None, form: str) -> str:

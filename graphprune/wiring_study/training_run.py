@@ -62,13 +62,7 @@ def train_one(
         GraphPruneError: The data, model or graph is refused, or training diverged.
     """
     torch.set_num_threads(context["threads"])
-    material = _material(
-        arguments["data"],
-        context["data_dir"],
-        arguments["held_out"],
-        arguments["train_images"],
-        arguments["seed"],
-    )
+    material = material_of(arguments, context)
     settings = Settings(**arguments["settings"])
     settings = replace(settings, flip=settings.flip and material.dataset.flip)
     network = new_network(arguments, edges, material)
@@ -147,6 +141,22 @@ def seeded_model(arguments: Mapping[str, Any], material: Material) -> nn.Module:
             f"{dataset.name}, got {tuple(outputs.shape)}"
         )
     return model.train()
+
+
+def material_of(arguments: Mapping[str, Any], context: Mapping[str, Any]) -> Material:
+    """The images of a run.
+
+    Raises:
+        SpecError: Unknown data set, or more images asked for than there are.
+        FileError: A file of the data set is missing or damaged.
+    """
+    return _material(
+        arguments["data"],
+        context["data_dir"],
+        arguments["held_out"],
+        arguments["train_images"],
+        arguments["seed"],
+    )
 
 
 @lru_cache(maxsize=1)

@@ -138,6 +138,9 @@ def event_line(told: Mapping[str, Any]) -> str:
 
 def described(arguments: Mapping[str, Any]) -> str:
     """A run in a few words."""
+    if "method" in arguments:
+        asked = "" if arguments["ratio"] is None else f" at {arguments['ratio']:g}"
+        return f"{arguments['method']}{asked}, seed {arguments['seed']}"
     degree = "" if arguments.get("degree") is None else f" of degree {arguments['degree']}"
     return f"{arguments.get('network', 'run')}{degree}, seed {arguments.get('seed')}"
 

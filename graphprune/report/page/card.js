@@ -99,12 +99,15 @@ function runName(rows, index) {
   const degree = rows.value("degree", index);
   const family = rows.value("family", index);
   const number = rows.value("position", index) ?? index;
-  return `run ${number}: ${family}${degree === null ? "" : `, degree ${degree}`}`;
+  const target = rows.value("target", index) ?? null;
+  const asked = target === null ? "" : `, ${shown(target, "percent")} asked`;
+  return `run ${number}: ${family}${degree === null ? "" : `, degree ${degree}`}${asked}`;
 }
 
 function groupName(group) {
   const parts = [group.name ?? group.family];
   if (group.degree !== null && group.degree !== undefined) parts.push(`degree ${group.degree}`);
   if (group.level !== null && group.level !== undefined) parts.push(`level ${shown(group.level)}`);
+  if (group.target !== null && group.target !== undefined) parts.push(`${shown(group.target, "percent")} asked`);
   return parts.join(", ");
 }

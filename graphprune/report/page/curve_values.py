@@ -17,7 +17,7 @@ def curve_values(
     groups: Sequence[Group],
     turns: Iterable[int],
 ) -> dict[str, Any]:
-    """Mean curves by family and degree, and single ones by row number while they fit.
+    """Mean curves by family, degree and target, and single ones by row number while they fit.
 
     Args:
         curves: Key of a run -> its epochs.
@@ -42,16 +42,17 @@ def curve_values(
         single[str(index)] = curve_columns(found, names)
     by_kind: dict[tuple[Any, ...], list[Sequence[Row]]] = {}
     for group in groups:
-        kind = (group.family, group.nodes, group.degree)
+        kind = (group.family, group.nodes, group.degree, group.target)
         by_kind.setdefault(kind, []).extend(of_row[i] for i in group.members if i in of_row)
     return {
         "quantities": names,
         "measured": len(of_row),
         "single": single,
         "means": [
-            {"family": family, "nodes": nodes, "degree": degree, "runs": len(found)}
+            dict(zip(("family", "nodes", "degree", "target"), kind, strict=True))
+            | {"runs": len(found)}
             | mean_curve(found, names)
-            for (family, nodes, degree), found in by_kind.items()
+            for kind, found in by_kind.items()
             if found
         ],
     }

@@ -47,11 +47,11 @@ function curveRange(traces) {
 }
 
 /** Row numbers whose single curves are in the page, of one family and degree. */
-function runsOf(values, { family, nodes, degree }) {
+function runsOf(values, { family, nodes, degree, target }) {
   const rows = Rows.of(values);
   return Object.keys(values.curves.single).map(Number).filter(
     (index) => rows.value("family", index) === family && rows.value("degree", index) === degree &&
-      rows.value("nodes", index) === nodes,
+      rows.value("nodes", index) === nodes && (rows.value("target", index) ?? null) === target,
   );
 }
 

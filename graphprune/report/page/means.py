@@ -23,12 +23,16 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs of one family, size, degree and wanted path length; `members` are row numbers."""
+    """Runs of one family, size, degree and target; `members` are row numbers.
+
+    `level` is the wanted path length, `target` the wanted ratio, where there is one.
+    """
 
     family: str
     nodes: int | None
     degree: int | None
     level: float | None
+    target: float | None
     members: tuple[int, ...]
 
 
@@ -37,11 +41,12 @@ def groups_of(rows: Sequence[Mapping[str, Any]]) -> list[Group]:
     found: dict[tuple[Any, ...], list[int]] = {}
     for index, row in enumerate(rows):
         if row.get("status") == "done":
-            asked = (row.get("nodes"), row.get("degree"), row.get("family"), row.get("level"))
+            names = ("nodes", "degree", "target", "family", "level")
+            asked = tuple(row.get(name) for name in names)
             found.setdefault(asked, []).append(index)
     return [
-        Group(str(family), nodes, degree, level, tuple(members))
-        for (nodes, degree, family, level), members in sorted(found.items(), key=_order)
+        Group(str(family), nodes, degree, level, target, tuple(members))
+        for (nodes, degree, target, family, level), members in sorted(found.items(), key=_order)
     ]
 
 

@@ -44,6 +44,9 @@ COSTS = {
     "dense_ms": Quantity("dense ms", "latency of the dense form (ms)", "ms"),
     "parameters_kept": Quantity("parameters", "parameters kept", "count"),
     "macs_kept": Quantity("MACs", "multiply-accumulates kept", "count"),
+    "weights_kept": Quantity("weights", "weights kept of the pruned layers", "count"),
+    "train_macs": Quantity("training MACs", "multiply-accumulates of the training", "count"),
+    "train_seconds": Quantity("training s", "wall-clock time of the training (s)", "seconds"),
 }
 _FIRST = {
     "position": Quantity("run", "number of the run", "count"),
@@ -54,6 +57,7 @@ _FIRST = {
     "degree": Quantity("degree", "degree", "count"),
     "ratio": Quantity("pruned", "pruned share of the pruned layers' weights", "percent"),
     "level": Quantity("level", "wanted path length (hops)"),
+    "target": Quantity("asked", "pruned share that was asked for", "percent"),
     "seed": Quantity("seed", "seed", "count"),
 }
 _LAST = {

@@ -10,6 +10,7 @@ from graphprune.report.page.embedding import DIGITS, json_script
 from graphprune.report.page.figures import choice, figure, switch
 from graphprune.report.page.markup import Markup, tag
 from graphprune.report.page.quantities import (
+    COLUMNS,
     COSTS,
     CURVES,
     MEASURES,
@@ -26,6 +27,8 @@ from graphprune.report.page.tables import facts, folded, plain_table
 _STATES = ("done", "failed", "running", "waiting")
 _NOTHING = "No run is finished, so there is nothing to draw."
 _MOST_NAMED = 10
+_ASKED = ("target", "nodes", "degree", "level")  # of a group, as far as there is one
+_MEANS_COSTS = ("compact_ms", "parameters_kept", "weights_kept", "macs_kept", "train_seconds")
 _MOST_BANDS = 4  # intervals that are told apart at once
 
 
@@ -39,13 +42,16 @@ def study_section(part: StudyPart, name: str) -> Markup:
     rows = ordered_rows(part.rows)
     values = study_values(part, rows)
     done = any(row.get("status") == "done" for row in rows)
+    wired = part.settings.get("kind") != "methods"
     sentences = [tag("li", text) for text in part.sentences]
     return tag(
         "section",
         tag("h2", f"Study {part.name}"),
         tag("p", _count_line(part.created, rows), class_="byline"),
         tag("ul", sentences, class_="sentences") if sentences else None,
-        [_measure_figure(values), _means_table(values)] if done else tag("p", _NOTHING),
+        [_measure_figure(values) if wired else None, _means_table(values)]
+        if done
+        else tag("p", _NOTHING),
         statistics_parts(part.associations, part.comparisons),
         [_front_figure(values), _curve_figure(values)] if done else None,
         _left_out(part, values),
@@ -137,9 +143,12 @@ def _curve_figure(values: Mapping[str, Any]) -> Markup:
 
 
 def _group_name(group: Mapping[str, Any]) -> str:
-    if group["degree"] is None:
-        return str(group["family"])
-    return f"{group['family']}, degree {group['degree']}"
+    name = str(group["family"])
+    if group["degree"] is not None:
+        name += f", degree {group['degree']}"
+    if group["target"] is not None:
+        name += f", {shown(group['target'], 'percent')} asked"
+    return name
 
 
 def _means_table(values: Mapping[str, Any]) -> Markup:
@@ -147,8 +156,9 @@ def _means_table(values: Mapping[str, Any]) -> Markup:
     groups = values["groups"]
     measures = [name for name in ("aspl", "density") if name in values["measures"]]
     outcomes = values["outcomes"]
-    costs = [name for name in ("compact_ms", "parameters_kept") if name in values["costs"]]
-    heads = ["family", "nodes", "degree", "level", "runs"]
+    costs = [name for name in _MEANS_COSTS if name in values["costs"]]
+    asked = [name for name in _ASKED if any(group[name] is not None for group in groups)]
+    heads = ["family", *(COLUMNS[name].short for name in asked), "runs"]
     heads += [MEASURES[name].short for name in measures]
     heads += [f"{OUTCOMES[name].short} (95 % interval)" for name in outcomes[:1]]
     heads += [OUTCOMES[name].short for name in outcomes[1:]]
@@ -156,7 +166,8 @@ def _means_table(values: Mapping[str, Any]) -> Markup:
     body = [
         [
             group["family"],
-            *(group[key] for key in ("nodes", "degree", "level", "runs")),
+            *(_number(group[key], COLUMNS[key]) for key in asked),
+            group["runs"],
             *(_number(_centre(group, name), MEASURES[name]) for name in measures),
             *(_with_interval(group, name) for name in outcomes[:1]),
             *(_number(_centre(group, name), OUTCOMES[name]) for name in outcomes[1:]),
@@ -164,7 +175,9 @@ def _means_table(values: Mapping[str, Any]) -> Markup:
         ]
         for group in groups
     ]
-    note = "Level: wanted average path length in hops. No interval: a single run."
+    note = "No interval: a single run."
+    if "level" in asked:
+        note = f"Level: wanted average path length in hops. {note}"
     return tag(
         "section",
         tag("h3", "Means"),

@@ -88,6 +88,7 @@ def _group_values(
         "nodes": group.nodes,
         "degree": group.degree,
         "level": group.level,
+        "target": group.target,
         "runs": len(group.members),
         "first": group.members[0],
         "means": {name: values for name, values in found.items() if values is not None},

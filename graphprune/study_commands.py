@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphprune.options import RUNS, Place, shared
-from graphprune.shell import NEGATIVE, Commands, complain
+from graphprune.shell import Commands
+from graphprune.study_options import engine_options, recipe_options, run_study
 
 if TYPE_CHECKING:
-    from graphprune.wiring_study.recipe import StudyPlace
+    pass
 
 STUDY = click.argument("study", metavar="STUDY", type=Place(path_type=Path))
 WATCH_SECONDS = 2.0
@@ -39,51 +40,8 @@ def _whole_numbers(_ctx: Any, _option: Any, value: str | None) -> tuple[int, ...
         raise click.BadParameter(f"{value!r} is no list of degrees such as 4,6") from None
 
 
-ENGINE = (
-    click.option(
-        "--engine", type=click.Choice(["local", "ray"]), default=None, help="[default: local]"
-    ),
-    click.option(
-        "--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one a core]"
-    ),
-    click.option("--address", help="Of a Ray cluster: auto, host:port or ray://..."),
-    click.option(
-        "--gpus-per-run",
-        type=click.FloatRange(min=0),
-        help="Of a Ray cluster; implies --device auto.",
-    ),
-    click.option(
-        "--retries", type=click.IntRange(min=0), help="Attempts after the first. [default: 2]"
-    ),
-    click.option(
-        "--data-dir",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Folder of the official data files. [default: GRAPHPRUNE_DATA, then the cache]",
-    ),
-    click.option(
-        "--latency-batch",
-        type=click.IntRange(min=0),
-        help="Images in a timed pass; 0: nothing is timed. [default: 16]",
-    ),
-    click.option("--device", type=click.Choice(["auto", "cpu"]), help="[default: cpu]"),
-    shared("threads"),
-)
-
-
-def engine_options(function: Any) -> Any:
-    """Where runs are done: the engine and all about it."""
-    for option in reversed(ENGINE):
-        function = option(function)
-    return function
-
-
 @click.group(cls=StudyCommands, invoke_without_command=True)
-@click.option("--data", default="digits", help="digits, fashion-mnist, cifar10, ...")
-@click.option(
-    "--model",
-    help="Name, or package.module:function. [default: resnet8-wide on digits, else resnet20]",
-)
+@recipe_options
 @click.option("--nodes", type=click.IntRange(min=3), default=16, help="Nodes of every graph.")
 @click.option(
     "--degrees", callback=_whole_numbers, default="4", metavar="LIST", help="Edges a node."
@@ -103,29 +61,6 @@ def engine_options(function: Any) -> Any:
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=3, help="Repetitions.")
 @click.option("--search-steps", type=click.IntRange(min=0), help="Swaps tried for a graph.")
-@click.option("--skip", multiple=True, metavar="GLOB", help="Layers that stay dense.")
-@click.option(
-    "--form",
-    type=click.Choice(["compact", "masked"]),
-    default="compact",
-    help="How graph networks are trained; compact is faster and the same but for rounding.",
-)
-@click.option("--epochs", type=click.IntRange(min=1), default=20)
-@click.option(
-    "--batch-size", type=click.IntRange(min=2), help="[default: 64 on digits, else 128]"
-)
-@click.option("--optimizer", type=click.Choice(["sgd", "adamw"]), default="sgd")
-@click.option("--learning-rate", type=float, help="[default: 0.1 for sgd, 0.001 for adamw]")
-@click.option("--weight-decay", type=float, default=5e-4)
-@click.option(
-    "--schedule", type=click.Choice(["cosine", "multistep", "onecycle"]), default="cosine"
-)
-@click.option("--label-smoothing", type=float, default=0.0)
-@click.option("--augment/--no-augment", default=True, help="Random crops and flips.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto")
-@click.option("--train-images", type=int, help="Train on a class-balanced subset this large.")
-@click.option("--held-out", type=float, default=0.0, help="Share kept for curves only.")
-@click.option("--rescale/--no-rescale", default=True, help="Scale weights for the fan-in.")
 @engine_options
 @shared("seed", "out", "json", "quiet", "verbose", "dry-run")
 @click.pass_context
@@ -169,7 +104,7 @@ def _begin(
     if not quiet and not as_json:
         for note in notes:
             click.echo(f"note: {note}", err=True)
-    _run(folder, place, as_json=as_json, quiet=quiet, verbose=verbose, failed=False)
+    run_study(folder, place, as_json=as_json, quiet=quiet, verbose=verbose, failed=False)
 
 
 @study.command()
@@ -192,45 +127,19 @@ def resume(
 
     What is done is not done again. Options not given are as the study was begun with.
     """
+    from graphprune.method_study.job import extend as extend_methods
+    from graphprune.method_study.job import is_comparison
     from graphprune.terminal import TerminalMonitor
     from graphprune.wiring_study.asking import changed
-    from graphprune.wiring_study.job import extend, settings_of
+    from graphprune.wiring_study.job import extend, place_of
 
-    _, _, place = settings_of(study)
-    place = changed(place, options)
-    if seeds is not None:
+    place = changed(place_of(study), options)
+    if seeds is not None and is_comparison(study):
+        extend_methods(study, seeds)
+    elif seeds is not None:
         with TerminalMonitor(quiet=quiet, verbose=verbose) as monitor:
             extend(study, seeds, monitor)
-    _run(study, place, as_json=as_json, quiet=quiet, verbose=verbose, failed=failed)
-
-
-def _run(
-    folder: Path,
-    place: "StudyPlace",
-    *,
-    as_json: bool,
-    quiet: bool,
-    verbose: bool,
-    failed: bool,
-) -> None:
-    from graphprune.study.reading import FILE, Reader
-    from graphprune.wiring_study.job import run
-    from graphprune.wiring_study.printing import show_study
-    from graphprune.wiring_study.show import study_record
-    from graphprune.wiring_study.watch import StudyWatcher
-
-    with (
-        Reader.open(folder / FILE) as reader,
-        StudyWatcher(
-            reader, jobs=place.jobs, quiet=quiet, verbose=verbose, as_json=as_json
-        ) as watcher,
-    ):
-        run(folder, place, watcher, failed=failed)
-    record = study_record(folder, runs=as_json)
-    show_study(record, as_json=as_json)
-    if lost := record.values["counts"]["failed"]:
-        complain(f"{lost} runs failed; `graphprune study resume {folder} --failed` tries again")
-        sys.exit(NEGATIVE)
+    run_study(study, place, as_json=as_json, quiet=quiet, verbose=verbose, failed=failed)
 
 
 @study.command()

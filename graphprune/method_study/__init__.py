@@ -1,0 +1,1 @@
+"""Methods of pruning side by side: one network, one recipe, equal kept weights."""
