@@ -140,6 +140,12 @@ def test_what_the_card_says(saved):
     assert saved_config(folder) == {"a": 1}
 
 
+def test_the_hash_covers_the_levels(saved):
+    body = card(saved[0])
+    body["levels"]["own"].pop()
+    assert structure_hash(body) != body["structure_sha256"]
+
+
 def test_ordinary_models_keep_their_version(tmp_path):
     save_pretrained(toy_nested().densest, tmp_path)
     body = card(tmp_path)
