@@ -124,6 +124,7 @@ def every_step(method, *, steps=30, **more):
     pruner = begun(method, steps=steps, **more)
     yield pruner
     images, labels = examples()
+    images = images.to(next(pruner.model.parameters()).dtype)
     for _ in range(steps):
         one_step(pruner, images, labels)
         yield pruner

@@ -430,6 +430,7 @@ def test_without_a_bank_detect_judges_digits_only(tmp_path, monkeypatch):
     assert not (tmp_path / "bank").exists()
 
 
+@pytest.mark.slow  # thirty seconds; test_ggt_growing kills banks between files
 def test_a_bank_killed_at_any_moment_is_finished_by_the_same_command(place, tmp_path):
     # A shell's background jobs ignore Ctrl-C: have it taken as on a terminal.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ray_runs import TESTS, WORKER, Studied, driver, ended_early, resumed
+from ray_runs import TESTS, WORKER, Studied, driver, ended_early, family, resumed
 from ray_runs import loopback as loopback
 from study_runs import tasks
 from test_study_driver import alive, rows_of, wait_until
@@ -22,7 +22,9 @@ from graphprune.study.joining import STARTS
 def on_ray(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "7")
+        earlier = family(os.getpid())  # of other files' tests
         studied = Studied(tmp_path_factory.mktemp("ray"), RayEngine(jobs=2, threads=3))
+        studied.watcher.processes -= earlier
         assert os.environ["OMP_NUM_THREADS"] == "7"
     return studied
 

@@ -139,7 +139,9 @@ def test_progress_as_json_lines_on_standard_error(tmp_path):
 
 def test_a_dry_run_counts_and_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        job, "seconds_of", lambda tasks, *_: {job.kind_of(t): 36.0 for t in tasks}
+        job,
+        "seconds_of_short_runs",
+        lambda tasks, *_, **__: {job.kind_of(t): 36.0 for t in tasks},
     )
     done = call(*SMALL, "--dry-run", "--json")
     values = json.loads(done.stdout)["values"]
