@@ -42,6 +42,12 @@ BUDGET = (
         help="One degree for all layers, or whole degrees for each near equal or ERK shares.",
     ),
     click.option(
+        "--unit",
+        type=click.Choice(["weights", "macs"]),
+        default="weights",
+        help="What the ratio is of, where layers have degrees of their own.",
+    ),
+    click.option(
         "--exact", is_flag=True, help="Keep to the ratio itself, not to the nearest degree's."
     ),
 )
@@ -77,6 +83,7 @@ def compare(
     seeds: int,
     allocation: str,
     exact: bool,
+    unit: str,
     out: Path | None,
     as_json: bool,
     quiet: bool,
@@ -102,6 +109,7 @@ def compare(
         nodes=options["nodes"],
         allocation=allocation,
         exact=exact,
+        unit=unit,
         seeds=seeds,
         first_seed=options["seed"],
     )
@@ -145,6 +153,7 @@ def prune(
     ratio: float,
     allocation: str,
     exact: bool,
+    unit: str,
     threads: int | None,
     **options: Any,
 ) -> None:
@@ -166,6 +175,7 @@ def prune(
         nodes=options["nodes"],
         allocation=allocation,
         exact=exact,
+        unit=unit,
         seeds=1,
         first_seed=options["seed"],
     )

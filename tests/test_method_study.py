@@ -29,6 +29,7 @@ def arguments(method="regular", **changes):
     settings = asdict(Settings(epochs=1, batch_size=50, learning_rate=0.05))
     usual = {
         "method": method, "ratio": 0.75, "nodes": 16, "allocation": "one", "exact": False,
+        "unit": "weights",
         "data": "digits", "model": "mlp", "form": "compact", "skip": [], "rescale": True,
         "seed": 0, "train_images": 200, "held_out": 0.0, "settings": settings,
     }  # fmt: skip
@@ -97,8 +98,9 @@ def test_longer_trainings_have_more_epochs_and_the_same_method():
 def test_layers_get_degrees_of_their_own_within_the_budget():
     model = build_model("resnet20", classes=10, in_channels=3, size=32)
     asked = {"ratio": 0.9, "nodes": None, "allocation": "erk", "exact": False, "skip": []}
-    plan = degree_plan(model, asked)
-    budget = budget_for(model, asked)
+    asked["unit"], example = "weights", torch.zeros(1, 3, 32, 32)
+    plan = degree_plan(model, asked, example)
+    budget = budget_for(model, asked, example)
     assert plan.ratio >= 0.9
     assert plan.ratio < 0.901
     assert budget.total == sum(layer.kept for layer in plan.layers)
@@ -109,10 +111,26 @@ def test_layers_get_degrees_of_their_own_within_the_budget():
     assert densities[0] > 2 * densities[-1]  # ERK: small layers are denser
 
 
+def test_a_ratio_of_macs_is_kept_to_in_macs():
+    model = build_model("resnet20", classes=10, in_channels=3, size=32)
+    asked = {
+        "ratio": 0.8, "nodes": None, "allocation": "uniform", "exact": False, "skip": [],
+        "unit": "macs",
+    }  # fmt: skip
+    plan = degree_plan(model, asked, torch.zeros(1, 3, 32, 32))
+    macs = {row.name: row.macs for row in count(model, torch.zeros(1, 3, 32, 32)).layers}
+    whole = sum(macs[layer.name] for layer in plan.layers)
+    kept = sum(macs[layer.name] * layer.density for layer in plan.layers)
+    assert plan.unit == "macs"
+    assert kept == pytest.approx(plan.cost)
+    assert 0.195 * whole < kept <= 0.2 * whole
+
+
 def test_exact_ratios_need_no_graph():
     model = build_model("resnet8-wide", classes=10, in_channels=1, size=8)
     asked = {"ratio": 0.95, "nodes": None, "allocation": "one", "exact": True, "skip": []}
-    budget = budget_for(model, asked)
+    asked["unit"] = "weights"
+    budget = budget_for(model, asked, torch.zeros(1, 1, 8, 8))
     assert budget.kept == {name: -(-size // 20) for name, size in budget.sizes.items()}
 
 
@@ -125,6 +143,8 @@ def test_exact_ratios_need_no_graph():
         ({"ratios": (0.5, 0.5)}, "ratios must differ, got 0.5 twice"),
         ({"allocation": "even"}, "allocation must be one of one, uniform, erk, got 'even'"),
         ({"allocation": "erk", "nodes": 16}, "--exact and --nodes are for --allocation one"),
+        ({"unit": "ms"}, "unit must be one of weights, macs, got 'ms'"),
+        ({"unit": "macs"}, "--unit macs is for --allocation uniform or erk"),
         ({"nodes": 2}, "nodes must be at least 3, got 2"),
         ({"seeds": 0}, "seeds must be at least 1, got 0"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from graphprune.data import shape_of
 from graphprune.errors import MismatchError, SpecError
@@ -63,10 +63,10 @@ def begin(
 
 def checked(request: CompareRequest, recipe: StudyRecipe, place: StudyPlace) -> tuple[str, ...]:
     """What each ratio comes to; refused where a method cannot give it. As `begin`."""
-    model = _model(recipe, place)
+    model, example = _model(recipe, place)
     notes = []
     for ratio in request.ratios:
-        budget = budget_for(model, _spending(request, recipe, ratio))
+        budget = budget_for(model, _spending(request, recipe, ratio), example)
         for text in request.methods:
             if text != DENSE:
                 _check(text, budget, ratio)
@@ -107,7 +107,9 @@ def _task(
     request: CompareRequest, recipe: StudyRecipe, text: str, ratio: float | None, seed: int
 ) -> Task:
     if ratio is None:
-        spending: dict[str, Any] = dict.fromkeys(("ratio", "nodes", "allocation", "exact"))
+        spending: dict[str, Any] = dict.fromkeys(
+            ("ratio", "nodes", "allocation", "exact", "unit")
+        )
     else:
         spending = _spending(request, recipe, ratio)
     return Task(
@@ -140,16 +142,19 @@ def _spending(request: CompareRequest, recipe: StudyRecipe, ratio: float) -> dic
         "nodes": request.nodes,
         "allocation": request.allocation,
         "exact": request.exact,
+        "unit": request.unit,
         "skip": list(recipe.skip),
     }
 
 
-def _model(recipe: StudyRecipe, place: StudyPlace) -> nn.Module:
+def _model(recipe: StudyRecipe, place: StudyPlace) -> tuple[nn.Module, Tensor]:
+    """The network, untrained, and one input of its shape."""
     shape = shape_of(recipe.data, place.data_dir)
     with torch.random.fork_rng(devices=[]):
-        return build_model(
+        model = build_model(
             recipe.model, classes=shape.classes, in_channels=shape.channels, size=shape.size
         )
+    return model, torch.zeros(1, shape.channels, shape.size, shape.size)
 
 
 def is_comparison(folder: Path) -> bool:

@@ -6,6 +6,7 @@ from graphprune.errors import SpecError
 from graphprune.wiring_study.request import check_list
 
 ALLOCATIONS = ("one", "uniform", "erk")
+UNITS = ("weights", "macs")
 DENSE = "dense"  # the network that nothing is pruned of: always in
 
 
@@ -18,7 +19,8 @@ class CompareRequest:
     as many as the largest degree leaves that prunes at least the ratio, on `nodes` nodes (None:
     the narrowest layer that can be pruned), or with `exact` the ratio itself. `allocation`
     gives every layer its own nodes and degree instead ("uniform", "erk"), in all as near the
-    ratio as whole degrees allow.
+    ratio as whole degrees allow; the ratio is then one of weights or, with `unit` "macs", of
+    multiply-accumulates.
 
     Raises:
         SpecError: A value is out of range, unknown or listed twice.
@@ -29,6 +31,7 @@ class CompareRequest:
     nodes: int | None = None
     allocation: str = "one"
     exact: bool = False
+    unit: str = "weights"
     seeds: int = 3
     first_seed: int = 0
 
@@ -44,6 +47,10 @@ class CompareRequest:
             )
         if self.allocation != "one" and (self.exact or self.nodes is not None):
             raise SpecError("--exact and --nodes are for --allocation one")
+        if self.unit not in UNITS:
+            raise SpecError(f"unit must be one of {', '.join(UNITS)}, got {self.unit!r}")
+        if self.unit != "weights" and self.allocation == "one":
+            raise SpecError("--unit macs is for --allocation uniform or erk")
         if self.nodes is not None and self.nodes < 3:
             raise SpecError(f"nodes must be at least 3, got {self.nodes}")
         for name, value, least in (

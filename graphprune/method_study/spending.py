@@ -4,31 +4,33 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from graphprune.allocation import MOST_NODES, Plan, allocate
 from graphprune.errors import SpecError
 from graphprune.layer_degrees import DegreePlan, solve_degrees, weight_choices
-from graphprune.nn import plan
+from graphprune.nn import count, plan
 from graphprune.nn.layers import layers_of
 from graphprune.sparse_training import Budget, Method, budget_of, method_named
 
 LONGER = "longer"  # option of every method: factor of the epochs
 
 
-def budget_for(model: nn.Module, arguments: Mapping[str, Any]) -> Budget:
+def budget_for(model: nn.Module, arguments: Mapping[str, Any], example: Tensor) -> Budget:
     """The budget of a run.
 
     Args:
         model: Dense.
-        arguments: `ratio`, `nodes`, `allocation`, `exact` and `skip`, as of `CompareRequest`.
+        arguments: `ratio`, `nodes`, `allocation`, `exact`, `unit` and `skip`, as of
+            `CompareRequest`.
+        example: One input, on which MACs are counted where the unit asks for them.
 
     Raises:
         SpecError: The model cannot be pruned so.
     """
     ratio, nodes, skip = arguments["ratio"], arguments["nodes"], arguments["skip"]
     if arguments["allocation"] != "one":
-        return budget_of(model, degree_plan(model, arguments))
+        return budget_of(model, degree_plan(model, arguments, example))
     if not arguments["exact"]:
         return budget_of(model, plan(model, ratio=ratio, nodes=nodes, skip=skip))
     layers = _prunable(model, skip).layers
@@ -36,14 +38,17 @@ def budget_for(model: nn.Module, arguments: Mapping[str, Any]) -> Budget:
     return budget_of(model, plan(model, nodes=nodes, degree=2, skip=skip), ratio=ratio)
 
 
-def degree_plan(model: nn.Module, arguments: Mapping[str, Any]) -> DegreePlan:
+def degree_plan(model: nn.Module, arguments: Mapping[str, Any], example: Tensor) -> DegreePlan:
     """A degree for every layer; arguments and errors as of `budget_for`."""
-    widest = _prunable(model, arguments["skip"])
-    choices, _ = weight_choices(widest.layers)
-    weights = sum(choice.layer.weights for choice in choices)
-    return solve_degrees(
-        choices, (1 - arguments["ratio"]) * weights, rule=arguments["allocation"]
-    )
+    layers, unit = _prunable(model, arguments["skip"]).layers, arguments["unit"]
+    dense = {layer.name: float(layer.weights) for layer in layers}
+    if unit == "macs":
+        counted = {row.name: float(row.macs) for row in count(model, example).layers}
+        dense = {name: counted[name] for name in dense}
+    choices, _ = weight_choices(layers, cost=lambda layer: dense[layer.name])
+    whole = sum(dense[choice.layer.name] for choice in choices)
+    budget = (1 - arguments["ratio"]) * whole
+    return solve_degrees(choices, budget, rule=arguments["allocation"], unit=unit)
 
 
 def _prunable(model: nn.Module, skip: list[str]) -> Plan:

@@ -48,9 +48,9 @@ def train_one(
 
     Args:
         arguments: `method` (with options; "dense" for no pruning), `ratio`, `nodes`,
-            `allocation`, `exact`, `data`, `model`, `form` ("compact" or "masked": how methods
-            that allow it train), `skip`, `rescale`, `seed`, `train_images`, `held_out`, and
-            `settings` as of `Settings`.
+            `allocation`, `exact`, `unit`, `data`, `model`, `form` ("compact" or "masked": how
+            methods that allow it train), `skip`, `rescale`, `seed`, `train_images`, `held_out`,
+            and `settings` as of `Settings`.
         edges: None.
         context: `data_dir`, `threads`, `device` and `latency_batch` (0: nothing is timed).
 
@@ -91,7 +91,9 @@ def finished(
     else:
         method, factor = method_and_factor(arguments["method"])
         settings = replace(settings, epochs=max(1, round(settings.epochs * factor)))
-        budget = budget_for(dense, arguments)
+        budget = budget_for(
+            dense, arguments, material.test.normalised(material.test.images[:1])
+        )
         trained = train_pruned(
             dense,
             method,

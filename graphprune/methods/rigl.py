@@ -1,11 +1,11 @@
 """RigL: drop the smallest weights, grow where gradients are largest."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 
 from graphprune.errors import SpecError
+from graphprune.sparse_training.annealing import cosine
 from graphprune.sparse_training.densities import beginning
 from graphprune.sparse_training.protocol import Masks, Method, Moment
 from graphprune.sparse_training.ranking import largest
@@ -52,7 +52,7 @@ class RigL(Method):
 
     def share(self, progress: float) -> float:
         """Share of the kept weights that moves, in [0, alpha]."""
-        return self.alpha * (1 + math.cos(math.pi * progress / self.until)) / 2
+        return cosine(self.alpha, 0.0, progress / self.until)
 
     def choose(self, moment: Moment) -> Masks:
         """Masks after a drop and a growth; every layer keeps its count."""
