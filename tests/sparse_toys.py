@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from graphprune.sparse_training import Budget, Moment, Pruner
+from graphprune.nn import masks_of
+from graphprune.sparse_training import Budget, Moment, Pruner, method_named
 
 
 def budget(shapes, *, density="1/4", nodes=4):
@@ -128,6 +129,18 @@ def every_step(method, *, steps=30, **more):
     for _ in range(steps):
         one_step(pruner, images, labels)
         yield pruner
+
+
+def check_static(text, steps=5):
+    """Masks of a method stay as they are, within the budget, and what they prune is zero."""
+    first = None
+    for pruner in every_step(method_named(text), steps=steps):
+        first = pruner.masks if first is None else first
+        assert sum(kept(pruner.masks).values()) == pruner.budget.total
+        for name, mask in pruner.masks.items():
+            assert torch.equal(mask, first[name])
+            assert not pruner.model.get_submodule(name).weight[~mask].any()
+    assert sum(kept(masks_of(pruner.finish())).values()) == pruner.budget.total
 
 
 def kept(masks):

@@ -76,6 +76,13 @@ def test_the_dense_network_is_pruned_nowhere():
     assert values["train_macs"] == 3 * counted.macs * 200
 
 
+def test_fewer_images_than_a_batch_cost_what_they_are():
+    settings = arguments()["settings"] | {"batch_size": 500}
+    few = arguments("dense", ratio=None, train_images=100, settings=settings)
+    whole = train_one(arguments("dense", ratio=None), None, CONTEXT)["train_macs"]
+    assert train_one(few, None, CONTEXT)["train_macs"] == whole / 2
+
+
 def test_a_step_multiplies_by_the_shares_that_took_part():
     dense = build_model("mlp", classes=10, in_channels=1, size=8)
     counted = count(dense, torch.zeros(1, 1, 8, 8))

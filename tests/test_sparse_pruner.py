@@ -145,6 +145,7 @@ def test_every_method_names_its_paper_and_its_module_alone():
         ("rigl:alpha", "has no option 'alpha'; its options are"),
         ("rigl:alpha=x", "option alpha must be a float, got 'x'"),
         ("rigl:interval=1.5", "option interval must be a int, got '1.5'"),
+        ("rigl:layers=even", "rigl: layers must be one of erk, uniform, got 'even'"),
         ("rigl:alpha=0", r"alpha must be in \(0, 1\], got 0.0"),
         ("regular:own=yes", "option own must be a bool, got 'yes'"),
         ("regular:own=true", "own=true is for family=random"),

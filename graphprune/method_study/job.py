@@ -70,7 +70,7 @@ def checked(request: CompareRequest, recipe: StudyRecipe, place: StudyPlace) -> 
         for text in request.methods:
             if text != DENSE:
                 _check(text, budget, ratio)
-        notes.append(_told(budget, ratio))
+        notes.append(_told(budget, ratio, request.unit))
     return tuple(notes)
 
 
@@ -82,9 +82,10 @@ def _check(text: str, budget: Budget, ratio: float) -> None:
         raise SpecError(f"{text} at ratio {ratio:g}: {error}") from error
 
 
-def _told(budget: Budget, ratio: float) -> str:
-    given = 1 - budget.total / sum(budget.sizes.values())
-    words = f"ratio {ratio:g}: {budget.total:,} of {sum(budget.sizes.values()):,} weights stay"
+def _told(budget: Budget, ratio: float, unit: str) -> str:
+    weights = sum(budget.sizes.values())
+    given, what = 1 - budget.total / weights, " of MACs" if unit == "macs" else ""
+    words = f"ratio {ratio:g}{what}: {budget.total:,} of {weights:,} weights stay"
     words += f" in {len(budget.shapes)} layers ({100 * given:.3f} % pruned)"
     if budget.own:
         return words + ", each layer of its own degree"

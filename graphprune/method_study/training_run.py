@@ -21,6 +21,7 @@ from graphprune.study.task import Edges
 from graphprune.timing import latency
 from graphprune.training import Settings, evaluate, train
 from graphprune.training.checkpoints import Row
+from graphprune.training.examples import batches
 from graphprune.wiring_study.training_run import REPEATS, material_of, seeded_model
 
 TRAIN = "graphprune.method_study.training_run:train_one"
@@ -76,24 +77,20 @@ def finished(
     settings = Settings(**arguments["settings"])
     settings = replace(settings, flip=settings.flip and material.dataset.flip)
     dense = seeded_model(arguments, material)
+    watched = {
+        "held_out": material.held_out,
+        "device": context["device"],
+        "on_epoch": on_epoch,
+    }
     began = time.perf_counter()
     trained = budget = None
     if arguments["method"] == DENSE:
-        model = dense
-        rows = train(
-            model,
-            material.train,
-            settings,
-            held_out=material.held_out,
-            device=context["device"],
-            on_epoch=on_epoch,
-        )
+        model, rows = dense, train(dense, material.train, settings, **watched)
     else:
         method, factor = method_and_factor(arguments["method"])
         settings = replace(settings, epochs=max(1, round(settings.epochs * factor)))
-        budget = budget_for(
-            dense, arguments, material.test.normalised(material.test.images[:1])
-        )
+        one = material.test.normalised(material.test.images[:1])
+        budget = budget_for(dense, arguments, one)
         trained = train_pruned(
             dense,
             method,
@@ -101,18 +98,17 @@ def finished(
             material.train,
             settings,
             sample=scored_sample(material) if method.scores_examples else None,
-            held_out=material.held_out,
-            device=context["device"],
             rescale=arguments["rescale"],
             compact=arguments["form"] == "compact",
-            on_epoch=on_epoch,
+            **watched,
         )
         model, rows = trained.model, trained.rows
     seconds = time.perf_counter() - began
     device = next(model.parameters()).device
     batch = context["latency_batch"]
     example = material.test.normalised(material.test.images[: max(1, batch)]).to(device)
-    images = len(material.train) // settings.batch_size * settings.batch_size * len(rows)
+    count_a_batch = min(settings.batch_size, len(material.train))
+    images = batches(len(material.train), settings.batch_size) * count_a_batch * len(rows)
     counted = count(model, example[:1])
     values = {
         "accuracy": evaluate(model, material.test, settings).accuracy,

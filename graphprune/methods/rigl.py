@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from graphprune.errors import SpecError
-from graphprune.sparse_training.annealing import cosine
+from graphprune.sparse_training.annealing import check_moves, cosine
 from graphprune.sparse_training.densities import beginning
 from graphprune.sparse_training.protocol import Masks, Method, Moment
 from graphprune.sparse_training.ranking import largest
@@ -35,12 +34,13 @@ class RigL(Method):
     layers: str = "erk"
 
     def __post_init__(self) -> None:
-        if not 0 < self.alpha <= 1:
-            raise SpecError(f"rigl: alpha must be in (0, 1], got {self.alpha}")
-        if self.interval < 1:
-            raise SpecError(f"rigl: interval must be at least 1, got {self.interval}")
-        if not 0 <= self.until <= 1:
-            raise SpecError(f"rigl: until must be in [0, 1], got {self.until}")
+        check_moves(
+            self.title,
+            alpha=self.alpha,
+            interval=self.interval,
+            until=self.until,
+            layers=self.layers,
+        )
 
     def begin(self, moment: Moment) -> Masks:
         """Random masks."""

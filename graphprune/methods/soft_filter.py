@@ -14,7 +14,9 @@ class SoftFilter(Method):
 
     Weakest is smallest in L2 norm; each layer keeps its share of the budget. No mask holds the
     zeroed filters back: they are in the network and learn from zero in the next epoch, with
-    the optimizer's momentum as it is. Only the end prunes.
+    the optimizer's momentum as it is. Only the end prunes. BatchNorm scales what grew from zero
+    in the last epoch to full size, so short trainings lose much when it is pruned; the paper
+    trains for 200 epochs and more.
 
     Source: He et al., Soft Filter Pruning for Accelerating Deep Convolutional Neural Networks,
     IJCAI 2018, arXiv:1808.06866.

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from graphprune.errors import SpecError
-from graphprune.sparse_training.annealing import cosine
-from graphprune.sparse_training.densities import RULES, counts_by
+from graphprune.sparse_training.annealing import check_moves, cosine
+from graphprune.sparse_training.densities import counts_by
 from graphprune.sparse_training.protocol import Masks, Method, Moment
 from graphprune.sparse_training.ranking import at_random, largest_in_rows, largest_within
 
@@ -48,18 +48,15 @@ class StructuredRigL(Method):
     layers: str = "erk"
 
     def __post_init__(self) -> None:
-        if not 0 < self.alpha <= 1:
-            raise SpecError(f"srigl: alpha must be in (0, 1], got {self.alpha}")
-        if self.interval < 1:
-            raise SpecError(f"srigl: interval must be at least 1, got {self.interval}")
-        if not 0 <= self.until <= 1:
-            raise SpecError(f"srigl: until must be in [0, 1], got {self.until}")
+        check_moves(
+            self.title,
+            alpha=self.alpha,
+            interval=self.interval,
+            until=self.until,
+            layers=self.layers,
+        )
         if not 0 <= self.salient <= 1:
             raise SpecError(f"srigl: salient must be in [0, 1], got {self.salient}")
-        if self.layers not in RULES:
-            raise SpecError(
-                f"srigl: layers must be one of {', '.join(RULES)}, got {self.layers!r}"
-            )
 
     def begin(self, moment: Moment) -> Masks:
         """Random masks; a layer with fewer weights to keep than outputs leaves some without."""

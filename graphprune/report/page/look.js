@@ -24,12 +24,13 @@ function theme() {
   return dark.matches && !printing ? DARK_THEME : LIGHT_THEME;
 }
 
-/** Colour and mark of a family; families that are not known get the next free ones. */
+/** Colour and mark of a family; others get the next free ones, but not the ink of dense. */
 const others = [];
 function lookOf(family) {
   if (family in KNOWN) return { ...KNOWN[family], colour: KNOWN[family].colour ?? theme().ink };
   if (!others.includes(family)) others.push(family);
-  return lookAt(others.indexOf(family) + 5);
+  const look = lookAt(others.indexOf(family) + 5), hues = COLOURS.filter((colour) => colour !== null);
+  return { ...look, colour: hues[(others.indexOf(family) + 5) % hues.length] };
 }
 
 /** Colour, mark and dash of the line with this number. */
